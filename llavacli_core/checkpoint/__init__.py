@@ -1,0 +1,1 @@
+"""Disk to network: locate a checkpoint, read its files, check and map its weights, place them."""

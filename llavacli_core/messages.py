@@ -1,0 +1,62 @@
+"""What goes in: messages made of text, pictures and videos, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from os import PathLike
+from typing import TYPE_CHECKING, Any, Literal
+
+from llavacli_core.errors import BadOption
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+
+Role = Literal["system", "user", "assistant"]
+
+
+@dataclass(frozen=True)
+class Image:
+    """A picture: a path, an http(s) URL, the bytes of a file, or an open PIL image."""
+
+    source: str | PathLike[str] | bytes | Picture
+
+
+@dataclass(frozen=True)
+class Video:
+    """A clip: a path, the bytes of a file, or frames [F, H, W, 3]; `frames` or `fps` sets how it is sampled."""
+
+    source: str | PathLike[str] | bytes | Any
+    frames: int | None = None
+    fps: float | None = None
+
+
+Part = str | Image | Video
+
+
+@dataclass(frozen=True)
+class Message:
+    """One turn. `parts` may be given as a single string or part, or as a sequence of them."""
+
+    role: Role
+    parts: tuple[Part, ...]
+
+    def __init__(self, role: Role, parts: Part | Sequence[Part]) -> None:
+        if role not in ("system", "user", "assistant"):
+            raise BadOption(f"a message's role is system, user or assistant, not {role!r}")
+        listed = (parts,) if isinstance(parts, (str, Image, Video)) else tuple(parts)
+        for part in listed:
+            if not isinstance(part, (str, Image, Video)):
+                raise BadOption(f"a message holds strings, Image and Video, not {type(part).__name__}")
+        object.__setattr__(self, "role", role)
+        object.__setattr__(self, "parts", listed)
+
+    @property
+    def text(self) -> str:
+        """The message's words alone, joined."""
+        return "".join(part for part in self.parts if isinstance(part, str))
+
+    @property
+    def images(self) -> tuple[Image, ...]:
+        """The message's pictures alone, in order."""
+        return tuple(part for part in self.parts if isinstance(part, Image))

@@ -1,0 +1,68 @@
+"""How to generate and where to compute, checked when they are made."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from llavacli_core.errors import BadOption
+
+
+def _within(name: str, value: float | None, low: float, high: float, *, open_low: bool = False) -> None:
+    """Refuse a `value` outside low..high (None is always fine)."""
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or math.isnan(value):
+        raise BadOption(f"{name} must be a number, not {value!r}")
+    if not low <= value <= high or (open_low and value == low):
+        bound = f"above {low:g}" if open_low else f"at least {low:g}"
+        ceiling = "" if high == math.inf else f" and at most {high:g}"
+        raise BadOption(f"{name} must be {bound}{ceiling}, not {value:g}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampling:
+    """How the next token is chosen and when to stop. Temperature 0 is greedy, hence reproducible.
+
+    With a temperature and `seed=None`, a seed is drawn for each answer.
+    """
+
+    max_tokens: int = 256
+    temperature: float = 0.0
+    top_p: float | None = None
+    top_k: int | None = None
+    min_p: float | None = None
+    repetition_penalty: float = 1.0
+    beams: int = 1
+    length_penalty: float = 1.0
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _within("max_tokens", self.max_tokens, 1, math.inf)
+        _within("temperature", self.temperature, 0, 100)
+        _within("top_p", self.top_p, 0, 1, open_low=True)
+        _within("top_k", self.top_k, 1, math.inf)
+        _within("min_p", self.min_p, 0, 1)
+        _within("repetition_penalty", self.repetition_penalty, 0, 100, open_low=True)
+        _within("beams", self.beams, 1, 64)
+        _within("seed", self.seed, 0, 2**63 - 1)
+        object.__setattr__(self, "stop", (self.stop,) if isinstance(self.stop, str) else tuple(self.stop))
+        if any(not text for text in self.stop):
+            raise BadOption("a stop string must not be empty")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placement:
+    """Where and how the network is laid out: device, number format, quantization, attention kernel."""
+
+    device: str = "auto"
+    dtype: str = "auto"
+    quantize: str | None = None
+    attention: str = "auto"
+
+    def __post_init__(self) -> None:
+        if self.dtype not in ("auto", "float32", "bfloat16", "float16"):
+            raise BadOption(f"dtype is auto, float32, bfloat16 or float16, not {self.dtype!r}")
+        if self.attention not in ("auto", "sdpa", "flash", "eager"):
+            raise BadOption(f"attention is auto, sdpa, flash or eager, not {self.attention!r}")
