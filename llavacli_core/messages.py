@@ -17,9 +17,17 @@ Role = Literal["system", "user", "assistant"]
 
 @dataclass(frozen=True)
 class Image:
-    """A picture: a path, an http(s) URL, the bytes of a file, or an open PIL image."""
+    """A picture: a path, an http(s) URL, the bytes of a file, or an open PIL image.
+
+    `max_tiles` caps the tiles that AnyRes may cut it into, the overview included.
+    """
 
     source: str | PathLike[str] | bytes | Picture
+    max_tiles: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.max_tiles is not None and self.max_tiles < 1:
+            raise BadOption(f"max_tiles must be at least 1, not {self.max_tiles}")
 
 
 @dataclass(frozen=True)
