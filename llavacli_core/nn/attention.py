@@ -1,0 +1,47 @@
+"""Attention itself: who may look at whom, and the kernel that does the looking.
+
+B batch  T queries  S keys  H heads  K key-value heads  C head dim
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def visible(queries: int, keys: int, window: int | None, device: torch.device) -> Tensor | None:
+    """Which keys the last `queries` of `keys` positions may see, [T, S]; None where plain causality says it all."""
+    if queries == 1 or (queries == keys and (window is None or keys <= window)):
+        return None
+    distance = torch.arange(keys - queries, keys, device=device)[:, None] - torch.arange(keys, device=device)
+    mask = distance >= 0
+    return mask if window is None else mask & (distance < window)
+
+
+def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, *, causal: bool, kernel: str) -> Tensor:
+    """[B, H, T, C], [B, K, S, C] twice -> [B, H, T, C]. `causal` counts only without a mask."""
+    heads, length, kv_heads = query.shape[1], query.shape[2], key.shape[1]
+    if length == 1 and mask is None and heads != kv_heads:
+        # Decoding: the heads of a group become its queries, so that keys and values are never repeated.
+        grouped = query.view(query.shape[0], kv_heads, heads // kv_heads, -1)
+        return attend(grouped, key, value, None, causal=False, kernel=kernel).reshape(query.shape)
+    causal = causal and mask is None and length > 1
+    if kernel == "eager":
+        return _eager(query, key, value, mask, causal=causal)
+    return F.scaled_dot_product_attention(
+        query, key, value, attn_mask=mask, is_causal=causal, enable_gqa=heads != kv_heads
+    )
+
+
+def _eager(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, *, causal: bool) -> Tensor:
+    """The textbook's three steps; the weights are summed up in float32, as the reference's eager attention does."""
+    groups = query.shape[1] // key.shape[1]
+    if groups > 1:
+        key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
+    scores = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5  # [B, H, T, S]
+    if causal:
+        mask = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
+    if mask is not None:
+        scores = scores.masked_fill(~mask, float("-inf"))
+    return scores.softmax(-1, dtype=torch.float32).to(query.dtype) @ value

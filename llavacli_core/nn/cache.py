@@ -1,0 +1,65 @@
+"""The KV cache: a value owned by whoever generates, preallocated, grown in blocks, cut back at will."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from llavacli_core.config import DecoderConfig
+from llavacli_core.nn.rotary import Rotary
+
+BLOCK = 256  # positions
+
+
+class LayerCache:
+    """One layer's keys and values, [B, K, capacity, C] each; what lies past the end in use is rubbish."""
+
+    def __init__(self, keys: Tensor, values: Tensor) -> None:
+        self.keys = keys
+        self.values = values
+
+    def extend(self, start: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Write [B, K, T, C] at `start`; give back views of all up to there: [B, K, start + T, C]."""
+        end = start + keys.shape[2]
+        self.keys[:, :, start:end] = keys
+        self.values[:, :, start:end] = values
+        return self.keys[:, :, :end], self.values[:, :, :end]
+
+
+class KVCache:
+    """Keys and values of every layer for `length` positions, with room for more, and the turns of that room."""
+
+    def __init__(
+        self, config: DecoderConfig, *, device: torch.device, dtype: torch.dtype, batch: int = 1, room: int = BLOCK
+    ) -> None:
+        self.config, self.device, self.dtype, self.batch = config, device, dtype, batch
+        self.length = 0
+        self.layers: list[LayerCache] = []
+        self._allocate(room)
+
+    @property
+    def capacity(self) -> int:
+        """Positions there is room for."""
+        return self.layers[0].keys.shape[2]
+
+    def reserve(self, length: int) -> None:
+        """Make room for `length` positions in all; what is in use is kept. Growth is geometric, in whole blocks."""
+        if length > self.capacity:
+            self._allocate(max(length, self.capacity + self.capacity // 2))
+
+    def truncate(self, length: int) -> None:
+        """Forget all positions from `length` on."""
+        self.length = min(self.length, length)
+
+    def _allocate(self, room: int) -> None:
+        """Move to buffers of at least `room` positions."""
+        room = -(-room // BLOCK) * BLOCK
+        config, old = self.config, self.layers
+        shape = (self.batch, config.num_key_value_heads, room, config.head_dim)
+        self.layers = []
+        for index in range(config.num_hidden_layers):
+            layer = LayerCache(*(torch.empty(shape, device=self.device, dtype=self.dtype) for _ in range(2)))
+            if self.length:
+                layer.extend(0, old[index].keys[:, :, : self.length], old[index].values[:, :, : self.length])
+            self.layers.append(layer)
+        self.rotary = Rotary(config, room, self.device, self.dtype)

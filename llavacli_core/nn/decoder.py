@@ -1,0 +1,122 @@
+"""The rotary decoder: Llama, Mistral and Qwen2 by config values alone.
+
+B batch  T sequence  D hidden size  H heads  K key-value heads  C head dim  V vocabulary
+"""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from llavacli_core.config import DecoderConfig
+from llavacli_core.nn.activations import ACTIVATIONS
+from llavacli_core.nn.attention import attend, visible
+from llavacli_core.nn.cache import KVCache, LayerCache
+from llavacli_core.nn.linear import Linear
+from llavacli_core.nn.norms import RMSNorm
+from llavacli_core.nn.rotary import Rotary, Turn
+
+
+class Attention(nn.Module):
+    """Grouped-query attention with rotary positions, causal, over a window where the layer has one."""
+
+    def __init__(self, config: DecoderConfig, window: int | None, kernel: str) -> None:
+        super().__init__()
+        self.heads, self.kv_heads, self.head_dim = (
+            config.num_attention_heads,
+            config.num_key_value_heads,
+            config.head_dim,
+        )
+        self.window, self.kernel = window, kernel
+        kv_size = self.kv_heads * self.head_dim
+        self.qkv = Linear(config.hidden_size, self.heads * self.head_dim, kv_size, kv_size, bias=config.qkv_bias)
+        self.out = Linear(self.heads * self.head_dim, config.hidden_size, bias=config.output_bias)
+
+    def forward(self, x: Tensor, turn: Turn, mask: Tensor | None, start: int, cache: LayerCache | None) -> Tensor:
+        """[B, T, D] -> [B, T, D]. With a cache, these are positions start .. start + T - 1 of it."""
+        batch, length, _ = x.shape
+        qkv = self.qkv(x).view(batch, length, -1, self.head_dim)  # [B, T, H + 2 K, C]
+        turned = turn(qkv[:, :, : self.heads + self.kv_heads]).transpose(1, 2)  # queries and keys at once
+        q, k = turned[:, : self.heads], turned[:, self.heads :]
+        v = qkv[:, :, self.heads + self.kv_heads :].transpose(1, 2)  # [B, K, T, C]
+        if cache is not None:
+            k, v = cache.extend(start, k, v)  # [B, K, start + T, C]
+        if length == 1 and self.window is not None and k.shape[2] > self.window:
+            k, v = k[:, :, -self.window :], v[:, :, -self.window :]
+        y = attend(q, k, v, mask, causal=True, kernel=self.kernel)
+        return self.out(y.transpose(1, 2).reshape(batch, length, -1))  # type: ignore[no-any-return]
+
+
+class MLP(nn.Module):
+    """The gated feed-forward part: down(act(gate x) * up x)."""
+
+    def __init__(self, config: DecoderConfig) -> None:
+        super().__init__()
+        self.act = ACTIVATIONS[config.hidden_act]
+        size = config.intermediate_size
+        self.gate_up = Linear(config.hidden_size, size, size, bias=config.mlp_bias)
+        self.down = Linear(size, config.hidden_size, bias=config.mlp_bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, T, D] -> [B, T, D]."""
+        gate, up = self.gate_up(x).chunk(2, dim=-1)
+        return self.down(self.act(gate) * up)  # type: ignore[no-any-return]
+
+
+class Block(nn.Module):
+    """One layer, pre-normalised."""
+
+    def __init__(self, config: DecoderConfig, window: int | None, kernel: str) -> None:
+        super().__init__()
+        self.attention_norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
+        self.attention = Attention(config, window, kernel)
+        self.mlp_norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
+        self.mlp = MLP(config)
+
+    def forward(self, x: Tensor, turn: Turn, mask: Tensor | None, start: int, cache: LayerCache | None) -> Tensor:
+        """[B, T, D] -> [B, T, D]."""
+        x = x + self.attention(self.attention_norm(x), turn, mask, start, cache)
+        return x + self.mlp(self.mlp_norm(x))  # type: ignore[no-any-return]
+
+
+class Decoder(nn.Module):
+    """Token embedding, layers, final norm and head. A tied head is the embedding itself: `head` is then None."""
+
+    def __init__(self, config: DecoderConfig, *, kernel: str = "sdpa") -> None:
+        super().__init__()
+        self.config = config
+        self.embedding = Linear(config.hidden_size, config.vocab_size, bias=False)
+        self.blocks = nn.ModuleList(Block(config, window, kernel) for window in config.sliding_windows)
+        self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
+        self.head = None if config.tie_word_embeddings else Linear(config.hidden_size, config.vocab_size, bias=False)
+
+    def embed(self, ids: Tensor) -> Tensor:
+        """[B, T] -> [B, T, D]."""
+        return F.embedding(ids, self.embedding.weight)
+
+    def forward(self, x: Tensor, cache: KVCache | None = None) -> Tensor:
+        """Embeddings [B, T, D] -> hidden states [B, T, D]; with a cache they follow what it holds, and join it."""
+        length, start = x.shape[1], 0 if cache is None else cache.length
+        if cache is None:
+            turn = Rotary(self.config, length, x.device, x.dtype).turn(0, length)
+        else:
+            cache.reserve(start + length)
+            turn = cache.rotary.turn(start, start + length)
+        masks = {
+            window: visible(length, start + length, window, x.device) for window in set(self.config.sliding_windows)
+        }
+        for index, block in enumerate(self.blocks):
+            layer = None if cache is None else cache.layers[index]
+            x = block(x, turn, masks[self.config.sliding_windows[index]], start, layer)
+        if cache is not None:
+            cache.length = start + length
+        return x
+
+    def logits(self, x: Tensor) -> Tensor:
+        """Hidden states [..., D] -> scores of the next token [..., V]."""
+        return (self.embedding if self.head is None else self.head)(self.norm(x))  # type: ignore[no-any-return]
+
+
+def causal_loss(logits: Tensor, labels: Tensor, ignore_index: int = -100) -> Tensor:
+    """Mean cross-entropy of each next token: logits [B, T, V], labels [B, T] not shifted; `ignore_index` counts not."""
+    return F.cross_entropy(logits[:, :-1].flatten(0, 1).float(), labels[:, 1:].flatten(), ignore_index=ignore_index)
