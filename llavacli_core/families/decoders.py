@@ -1,0 +1,138 @@
+"""Readers of `text_config`: Llama, Mistral and Qwen2, each with its class's defaults for the keys a file leaves out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from llavacli_core.config import DecoderConfig
+from llavacli_core.errors import UnsupportedModel
+from llavacli_core.families.keys import Keys
+
+ACTIVATIONS = ("silu", "gelu", "gelu_pytorch_tanh", "relu")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Defaults:
+    """What transformers' config class assumes for keys that config.json does not name."""
+
+    vocab_size: int
+    intermediate_size: int
+    num_key_value_heads: int | None  # None: as many as there are heads
+    max_position_embeddings: int
+    sliding_window: int | None
+    qkv_bias: bool
+    eos_token_id: int | None
+
+
+DECODERS = {
+    "llama": Defaults(
+        vocab_size=32000,
+        intermediate_size=11008,
+        num_key_value_heads=None,
+        max_position_embeddings=2048,
+        sliding_window=None,
+        qkv_bias=False,
+        eos_token_id=2,
+    ),
+    "mistral": Defaults(
+        vocab_size=32000,
+        intermediate_size=14336,
+        num_key_value_heads=8,
+        max_position_embeddings=131072,
+        sliding_window=4096,
+        qkv_bias=False,
+        eos_token_id=2,
+    ),
+    "qwen2": Defaults(
+        vocab_size=151936,
+        intermediate_size=22016,
+        num_key_value_heads=32,
+        max_position_embeddings=32768,
+        sliding_window=None,
+        qkv_bias=True,
+        eos_token_id=None,
+    ),
+}
+
+
+def decoder_type(keys: Keys) -> str:
+    """The decoder's model_type; llama where config.json does not say."""
+    name = keys.get("model_type", default="llama")
+    if name not in DECODERS:
+        raise UnsupportedModel(
+            f"{keys.where}: the decoder {name!r} is not supported", hint=f"known decoders: {', '.join(DECODERS)}"
+        )
+    return str(name)
+
+
+def read_decoder(keys: Keys) -> DecoderConfig:
+    """`text_config` in any of its published forms."""
+    name = decoder_type(keys)
+    defaults = DECODERS[name]
+    hidden_size = keys.integer("hidden_size", default=4096)
+    heads = keys.integer("num_attention_heads", default=32)
+    layers = keys.integer("num_hidden_layers", default=32)
+    # An explicit null asks for as many key-value heads as heads, which a missing key does for Llama alone.
+    kv_default = heads if "num_key_value_heads" in keys.values else defaults.num_key_value_heads or heads
+    theta, factor = _rope(keys)
+    attention_bias = name == "llama" and keys.flag("attention_bias", default=False)
+    return DecoderConfig(
+        vocab_size=keys.integer("vocab_size", default=defaults.vocab_size),
+        hidden_size=hidden_size,
+        intermediate_size=keys.integer("intermediate_size", default=defaults.intermediate_size),
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        num_key_value_heads=keys.integer("num_key_value_heads", default=kv_default),
+        head_dim=keys.integer("head_dim", default=hidden_size // heads),
+        hidden_act=keys.choice("hidden_act", among=ACTIVATIONS, default="silu"),
+        rms_norm_eps=keys.number("rms_norm_eps", default=1e-6),
+        max_position_embeddings=keys.integer("max_position_embeddings", default=defaults.max_position_embeddings),
+        rope_theta=theta,
+        rope_factor=factor,
+        sliding_windows=_sliding_windows(keys, name, layers),
+        qkv_bias=defaults.qkv_bias or attention_bias,
+        output_bias=attention_bias,
+        mlp_bias=name == "llama" and keys.flag("mlp_bias", default=False),
+        tie_word_embeddings=keys.flag("tie_word_embeddings", default=False),
+    )
+
+
+def eos_token_ids(keys: Keys) -> tuple[int, ...]:
+    """The end-of-sequence ids that `text_config` names, or its class's default."""
+    if "eos_token_id" in keys.values:
+        return keys.integers("eos_token_id")
+    default = DECODERS[decoder_type(keys)].eos_token_id
+    return () if default is None else (default,)
+
+
+def _rope(keys: Keys) -> tuple[float, float]:
+    """Base and linear scaling factor: `rope_parameters` (transformers 5), else `rope_theta` and `rope_scaling`."""
+    rope = keys.section("rope_parameters" if keys.get("rope_parameters") else "rope_scaling")
+    theta = rope.number("rope_theta", default=keys.number("rope_theta", default=10000.0))
+    kind = rope.get("rope_type", "type", default="default")
+    if kind == "default":
+        return theta, 1.0
+    if kind == "linear":
+        return theta, rope.number("factor")
+    raise UnsupportedModel(f"{rope.where}: rotary scaling {kind!r} is not supported", hint="known: default, linear")
+
+
+def _sliding_windows(keys: Keys, name: str, layers: int) -> tuple[int | None, ...]:
+    """How far back each layer may look."""
+    if name == "llama":
+        return (None,) * layers
+    if name == "mistral":
+        # An explicit null switches the window off; a missing key means the class's 4096.
+        stated = "sliding_window" in keys.values
+        window = keys.get("sliding_window") if stated else DECODERS[name].sliding_window
+        return (None if window is None else keys.integer("sliding_window", default=window),) * layers
+    if not keys.flag("use_sliding_window", default=False):
+        return (None,) * layers
+    window = keys.integer("sliding_window", default=4096)
+    kinds = keys.get("layer_types")
+    if kinds is None:
+        first = keys.integer("max_window_layers", default=28, least=0)
+        kinds = ["sliding_attention" if layer >= first else "full_attention" for layer in range(layers)]
+    if not isinstance(kinds, list) or len(kinds) != layers:
+        raise keys.fault("layer_types", f"{layers} words", kinds)
+    return tuple(window if kind == "sliding_attention" else None for kind in kinds)

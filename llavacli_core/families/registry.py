@@ -1,0 +1,65 @@
+"""The families, a row each, and the published checkpoints with the dialect each was trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from llavacli_core.config import ModelConfig
+from llavacli_core.errors import UnsupportedModel
+from llavacli_core.families import names, readers
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """One architecture: how config.json spells it, how it is read, and what its weights are called."""
+
+    model_type: str
+    architecture: str
+    read: Callable[[dict[str, Any]], ModelConfig]
+    names: names.Table
+
+
+FAMILIES = (
+    Family(
+        model_type="llava",
+        architecture="LlavaForConditionalGeneration",
+        read=readers.llava,
+        names=names.LLAVA,
+    ),
+    Family(
+        model_type="llava_next",
+        architecture="LlavaNextForConditionalGeneration",
+        read=readers.llava_next,
+        names=names.LLAVA_NEXT,
+    ),
+)
+
+# Hub id -> the file in templates/ that serves it should the checkpoint bring no template of its own.
+PUBLISHED = {
+    "llava-hf/llava-1.5-7b-hf": "vicuna",
+    "llava-hf/llava-1.5-13b-hf": "vicuna",
+    "llava-hf/llava-interleave-qwen-0.5b-hf": "chatml",
+    "llava-hf/llava-interleave-qwen-7b-hf": "chatml",
+    "llava-hf/llava-interleave-qwen-7b-dpo-hf": "chatml",
+    "llava-hf/llava-v1.6-mistral-7b-hf": "mistral",
+    "llava-hf/llava-v1.6-vicuna-7b-hf": "vicuna",
+    "llava-hf/llava-v1.6-vicuna-13b-hf": "vicuna",
+    "llava-hf/llama3-llava-next-8b-hf": "llama3",
+    "llava-hf/llava-next-72b-hf": "chatml",
+    "llava-hf/llava-next-110b-hf": "chatml",
+}
+
+ALIASES = {hub_id.split("/")[1].removesuffix("-hf"): hub_id for hub_id in PUBLISHED}
+
+
+def family_of(config: dict[str, Any]) -> Family:
+    """The row for a config.json, by its exact `model_type`."""
+    model_type = config.get("model_type")
+    for family in FAMILIES:
+        if family.model_type == model_type:
+            return family
+    known = ", ".join(family.model_type for family in FAMILIES)
+    said = f"the family {model_type!r}" if model_type else "a config.json without model_type"
+    raise UnsupportedModel(f"{said} is not supported", hint=f"known families: {known}")
