@@ -102,3 +102,10 @@ def rename(name: str, table: Table) -> Target | None:
     numbers = re.findall(r"(?<=\.)\d+(?=\.)", name)
     target = table[re.sub(r"(?<=\.)\d+(?=\.)", "{}", name)]
     return None if target is None else Target(target.name.format(*numbers), target.part)
+
+
+def theirs(target: Target, table: Table) -> str:
+    """What a checkpoint on the Hub calls one of our weights: the first row that leads there."""
+    numbers = re.findall(r"(?<=\.)\d+(?=\.)", target.name)
+    pattern = Target(re.sub(r"(?<=\.)\d+(?=\.)", "{}", target.name), target.part)
+    return next(name for name, ours in table.items() if ours == pattern).format(*numbers)

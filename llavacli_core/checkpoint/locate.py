@@ -1,0 +1,61 @@
+"""From what the user typed to a folder on disk: a folder, an alias, the demo, or a Hub id in the shared cache."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from llavacli_core.checkpoint import hub
+from llavacli_core.errors import BadOption, ModelMissing
+from llavacli_core.families.registry import ALIASES
+
+DEMO = "demo"
+DEMO_FOLDER = Path(__file__).resolve().parent.parent / "demo_checkpoint"
+HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Located:
+    """A checkpoint on disk, and under which name and revision it was asked for."""
+
+    folder: Path
+    id: str
+    revision: str | None
+
+
+def hub_id(model: str) -> str | None:
+    """The Hub id that `model` means, by itself or as an alias; None where it means a folder or the demo."""
+    if model == DEMO or is_folder(model):
+        return None
+    name = ALIASES.get(model, model)
+    return name if HUB_ID.fullmatch(name) else None
+
+
+def is_folder(model: str) -> bool:
+    """A folder counts as a checkpoint when it has a config.json."""
+    return os.path.isfile(os.path.join(model, "config.json"))
+
+
+def locate(model: str, *, revision: str | None = None, offline: bool = False) -> Located:
+    """Where the checkpoint lies; a Hub id that is not in the cache is fetched, unless `offline`."""
+    if not model:
+        raise BadOption("the model's name is empty", hint="give a folder, a Hub id (org/name) or an alias")
+    if is_folder(model):
+        return Located(folder=Path(model), id=model, revision=None)
+    if model == DEMO:
+        return Located(folder=DEMO_FOLDER, id=DEMO, revision=None)
+    name = hub_id(model)
+    if os.path.isdir(model):
+        raise ModelMissing(
+            f"{model} has no config.json", hint="a checkpoint folder holds config.json and *.safetensors"
+        )
+    if name is None or model.startswith((".", "/", "~")):
+        raise ModelMissing(
+            f"no model {model!r}: neither a folder nor a Hub id", hint="give a folder, a Hub id (org/name) or an alias"
+        )
+    folder = hub.cached(name, revision)
+    if folder is None:
+        folder = hub.fetch(name, revision, offline=offline)
+    return Located(folder=folder, id=name, revision=folder.name)  # a snapshot's folder is named by its commit

@@ -1,0 +1,45 @@
+"""Which device, and which number format there."""
+
+from __future__ import annotations
+
+import torch
+
+from llavacli_core.errors import BadOption
+
+
+def choose_device(name: str) -> torch.device:
+    """auto, cpu, cuda, cuda:N or mps, as a device that is there."""
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda", torch.cuda.current_device())
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    kind, _, index = name.partition(":")
+    if kind not in ("cpu", "cuda", "mps") or (index and not index.isdecimal()) or (index and kind != "cuda"):
+        raise BadOption(f"no device {name!r}", hint="auto, cpu, cuda, cuda:N or mps")
+    if kind == "cuda":
+        if not torch.cuda.is_available():
+            raise BadOption("no CUDA device here", hint="--device cpu, or a torch built with CUDA and its driver")
+        if index and int(index) >= torch.cuda.device_count():
+            raise BadOption(f"no device {name!r}: there are {torch.cuda.device_count()}")
+        return torch.device("cuda", int(index or torch.cuda.current_device()))
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise BadOption("no MPS device here", hint="--device cpu")
+    return torch.device(kind)
+
+
+def choose_dtype(name: str, device: torch.device, stored: str) -> torch.dtype:
+    """The number format: as asked; on its own the stored one, except on a CPU.
+
+    There half precision means bfloat16, and only where the processor computes in it: elsewhere float32 is faster.
+    """
+    if name != "auto":
+        return getattr(torch, name)  # type: ignore[no-any-return]
+    if device.type != "cpu" or stored == "float32":
+        return getattr(torch, stored)  # type: ignore[no-any-return]
+    return torch.bfloat16 if computes_bfloat16() else torch.float32
+
+
+def computes_bfloat16() -> bool:
+    """Whether this CPU has bfloat16 arithmetic (AVX-512 BF16 or AMX), not merely the format."""
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # from torch 2.9 or so on
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
