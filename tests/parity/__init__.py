@@ -1,0 +1,1 @@
+"""Our engine against transformers: prompts, ids and words equal, on tiny random checkpoints of every family."""

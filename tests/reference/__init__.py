@@ -1,0 +1,3 @@
+"""The reference side: tiny random checkpoints that transformers writes, runs and answers with."""
+
+ANSWER_LENGTH = 40  # new tokens
