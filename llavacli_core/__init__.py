@@ -1,1 +1,75 @@
-"""llavacli_core: LLaVA-family checkpoints, from pictures and words to words, as a library."""
+"""llavacli_core: LLaVA-family checkpoints, from pictures and words to words, as a library.
+
+    import llavacli_core as core
+
+    engine = core.load("llava-hf/llava-1.5-7b-hf")
+    for event in engine.generate([core.Message("user", [core.Image("cat.jpg"), "What is this?"])]):
+        ...
+
+This is the only door. Every public name is here, and each is loaded when it is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from llavacli_core.version import __version__ as __version__
+
+if TYPE_CHECKING:
+    from llavacli_core import errors as errors
+    from llavacli_core.checkpoint.locate import aliases as aliases
+    from llavacli_core.checkpoint.locate import download as download
+    from llavacli_core.checkpoint.locate import is_cached as is_cached
+    from llavacli_core.engine.engine import Engine as Engine
+    from llavacli_core.engine.engine import load as load
+    from llavacli_core.engine.generate import Generation as Generation
+    from llavacli_core.engine.processor import ModelInfo as ModelInfo
+    from llavacli_core.engine.processor import Processor as Processor
+    from llavacli_core.engine.processor import Request as Request
+    from llavacli_core.engine.processor import load_processor as load_processor
+    from llavacli_core.engine.session import Session as Session
+    from llavacli_core.events import Done as Done
+    from llavacli_core.events import Event as Event
+    from llavacli_core.events import Progress as Progress
+    from llavacli_core.events import SeenImage as SeenImage
+    from llavacli_core.events import Text as Text
+    from llavacli_core.events import Timing as Timing
+    from llavacli_core.events import Usage as Usage
+    from llavacli_core.messages import Image as Image
+    from llavacli_core.messages import Message as Message
+    from llavacli_core.messages import Video as Video
+    from llavacli_core.options import Sampling as Sampling
+else:
+    _ROOMS = {
+        "aliases": "checkpoint.locate",
+        "download": "checkpoint.locate",
+        "is_cached": "checkpoint.locate",
+        "Engine": "engine.engine",
+        "load": "engine.engine",
+        "Generation": "engine.generate",
+        "ModelInfo": "engine.processor",
+        "Processor": "engine.processor",
+        "Request": "engine.processor",
+        "load_processor": "engine.processor",
+        "Session": "engine.session",
+        "Done": "events",
+        "Event": "events",
+        "Progress": "events",
+        "SeenImage": "events",
+        "Text": "events",
+        "Timing": "events",
+        "Usage": "events",
+        "Image": "messages",
+        "Message": "messages",
+        "Video": "messages",
+        "Sampling": "options",
+    }
+
+    def __getattr__(name: str) -> Any:
+        if name == "errors":
+            return import_module("llavacli_core.errors")
+        if name not in _ROOMS:
+            raise AttributeError(f"llavacli_core has no {name!r}")
+        return getattr(import_module(f"llavacli_core.{_ROOMS[name]}"), name)
+
+    def __dir__() -> list[str]:
+        return sorted([*_ROOMS, "errors", "__version__"])

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from llavacli_core.checkpoint import hub
 from llavacli_core.errors import BadOption, ModelMissing
+from llavacli_core.events import Progress
 from llavacli_core.families.registry import ALIASES
 
 DEMO = "demo"
@@ -59,3 +61,21 @@ def locate(model: str, *, revision: str | None = None, offline: bool = False) ->
     if folder is None:
         folder = hub.fetch(name, revision, offline=offline)
     return Located(folder=folder, id=name, revision=folder.name)  # a snapshot's folder is named by its commit
+
+
+def is_cached(model: str, *, revision: str | None = None) -> bool:
+    """Whether `load` would find the model here: a folder, the demo, or all of a Hub id's files in the cache."""
+    name = hub_id(model)
+    return hub.cached(name, revision) is not None if name is not None else is_folder(model) or model == DEMO
+
+
+def download(model: str, *, revision: str | None = None) -> Iterator[Progress]:
+    """Fetch what `load` needs of a Hub id or alias, and say how far it is; nothing to do for what is on disk."""
+    name = hub_id(model)
+    if name is not None:
+        yield from hub.download(name, revision)
+
+
+def aliases() -> dict[str, str]:
+    """Short names of the published checkpoints, and the Hub ids they stand for."""
+    return dict(ALIASES)

@@ -1,0 +1,57 @@
+"""A request through the network: its pictures encoded, its prompt prefilled, then one token after another."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from llavacli_core.engine.memory import Key, Memory, picture_key
+from llavacli_core.engine.processor import Request
+from llavacli_core.errors import OutOfMemory
+from llavacli_core.nn.llava import Llava
+
+
+@torch.inference_mode()
+def encode_pictures(network: Llava, request: Request, memory: Memory, reused: int) -> None:
+    """Features of the pictures that the cache does not cover and that were never encoded, as one batch of tiles."""
+    wanted = {
+        picture_key(picture.seen.sha256, span.length): picture.tiles
+        for span, picture in zip(request.spans, request.pictures, strict=True)
+        if span.start + span.length > reused
+    }
+    new = {key: tiles for key, tiles in wanted.items() if key not in memory.features}
+    if not new:
+        return
+    cache = memory.cache
+    pixels = torch.cat([torch.from_numpy(tiles.pixels) for tiles in new.values()])
+    pixels = pixels.to(device=cache.device, dtype=cache.dtype)
+    features = network.image_features(pixels, [tiles.grid for tiles in new.values()])
+    memory.features.update(zip(new, features, strict=True))
+
+
+@torch.inference_mode()
+def prefill(network: Llava, request: Request, memory: Memory, keys: list[Key], reused: int) -> Tensor:
+    """Compute the positions from `reused` on; scores [1, V] of the token that follows the last."""
+    ids = torch.tensor([request.token_ids[reused:]], device=memory.cache.device)
+    features = [
+        memory.features[picture_key(picture.seen.sha256, span.length)]
+        for span, picture in zip(request.spans, request.pictures, strict=True)
+        if span.start >= reused
+    ]
+    try:
+        hidden = network.decoder(network.embed(ids, features), memory.cache)
+    except torch.OutOfMemoryError as error:
+        raise OutOfMemory(
+            f"out of memory on {memory.cache.device} for a prompt of {len(keys)} tokens",
+            hint="fewer pictures or tiles (--max-tiles), or --device cpu",
+        ) from error
+    memory.held += keys[reused:]
+    return network.decoder.logits(hidden[:, -1])
+
+
+@torch.inference_mode()
+def step(network: Llava, chosen: Tensor, token_id: int, memory: Memory) -> Tensor:
+    """Append a token, [1, 1] on the device and known to the host; scores [1, V] of the next."""
+    hidden = network.decoder(network.decoder.embed(chosen), memory.cache)
+    memory.held.append(token_id)
+    return network.decoder.logits(hidden[:, -1])

@@ -1,0 +1,48 @@
+"""What a conversation keeps between turns: its KV cache, which positions that holds, and pictures' features."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from llavacli_core.engine.processor import Request
+from llavacli_core.nn.cache import KVCache
+from llavacli_core.nn.llava import Llava
+
+Key = int | str  # a position's content: a token id, or for an image token its picture
+
+
+class Memory:
+    """Positions already computed, by content: whatever a new prompt shares with them is not computed again."""
+
+    def __init__(self, network: Llava) -> None:
+        weight = network.decoder.norm.weight
+        self.cache = KVCache(network.config.decoder, device=weight.device, dtype=weight.dtype)
+        self.held: list[Key] = []  # what stands at each of the cache's positions
+        self.features: dict[str, Tensor] = {}
+
+    def reuse(self, keys: list[Key]) -> int:
+        """Cut back to the longest prefix shared with `keys`, less what must be computed anew; its length."""
+        shared = 0
+        for ours, theirs in zip(self.held, keys, strict=False):
+            if ours != theirs:
+                break
+            shared += 1
+        shared = min(shared, len(keys) - 1)  # the last position is always computed: its logits are wanted
+        while shared and isinstance(keys[shared], str) and keys[shared] == keys[shared - 1]:
+            shared -= 1  # never from the middle of a picture
+        self.cache.truncate(shared)
+        del self.held[shared:]
+        return shared
+
+
+def keys_of(request: Request) -> list[Key]:
+    """The content of each position of a request."""
+    keys: list[Key] = list(request.token_ids)
+    for span, picture in zip(request.spans, request.pictures, strict=True):
+        keys[span.start : span.start + span.length] = [picture_key(picture.seen.sha256, span.length)] * span.length
+    return keys
+
+
+def picture_key(sha256: str, tokens: int) -> str:
+    """A picture by content and by how many tokens it was given (which `max_tiles` may change)."""
+    return f"{sha256}/{tokens}"

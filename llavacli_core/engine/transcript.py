@@ -1,0 +1,43 @@
+"""An answer being written: ids in, text that is safe to show out, and the reason it ended."""
+
+from __future__ import annotations
+
+from llavacli_core.events import FinishReason
+from llavacli_core.prompt.detokenizer import Detokenizer
+from llavacli_core.prompt.stopping import StopText
+from llavacli_core.prompt.tokenizer import Tokenizer
+
+
+class Transcript:
+    """Takes ids one by one, until a stop id, a stop string or the limit of `limit` ids sets `finish_reason`."""
+
+    def __init__(self, tokenizer: Tokenizer, stop_ids: tuple[int, ...], stops: tuple[str, ...], limit: int) -> None:
+        self.ids: list[int] = []
+        self.text = ""
+        self.finish_reason: FinishReason | None = None
+        self._stop_ids = frozenset(stop_ids)
+        self._limit = limit
+        self._detokenizer = Detokenizer(tokenizer)
+        self._stops = StopText(stops)
+
+    def take(self, token_id: int) -> str:
+        """Add an id; the text that can be shown now. A stop id is kept among `ids` and never shown."""
+        self.ids.append(token_id)
+        if token_id in self._stop_ids:
+            return self.end("stop")
+        shown, stopped = self._stops.push(self._detokenizer.push(token_id))
+        self.text += shown
+        if stopped:
+            self.finish_reason = "stop"
+        elif len(self.ids) >= self._limit:
+            return shown + self.end("length")
+        return shown
+
+    def end(self, reason: FinishReason) -> str:
+        """Nothing more comes; the text that was held back until now."""
+        self.finish_reason = reason
+        shown, stopped = self._stops.push(self._detokenizer.finish())
+        if not stopped:
+            shown += self._stops.finish()
+        self.text += shown
+        return shown
