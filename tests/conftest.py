@@ -70,6 +70,7 @@ def engine(checkpoint: Callable[[str], Path]) -> Callable[[str | Path], Any]:
     def load(source: str | Path) -> Any:
         import llavacli_core as core
 
-        return core.load(checkpoint(source) if isinstance(source, str) else source, device="cpu", dtype="float32")
+        folder = checkpoint(source) if isinstance(source, str) else source
+        return core.load(str(folder), device="cpu", dtype="float32")
 
     return load
