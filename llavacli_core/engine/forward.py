@@ -52,6 +52,5 @@ def prefill(network: Llava, request: Request, memory: Memory, keys: list[Key], r
 @torch.inference_mode()
 def step(network: Llava, chosen: Tensor, token_id: int, memory: Memory) -> Tensor:
     """Append a token, [1, 1] on the device and known to the host; scores [1, V] of the next."""
-    hidden = network.decoder(network.decoder.embed(chosen), memory.cache)
     memory.held.append(token_id)
-    return network.decoder.logits(hidden[:, -1])
+    return network.decoder.step(chosen, memory.cache)

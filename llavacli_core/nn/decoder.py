@@ -5,6 +5,8 @@ B batch  T sequence  D hidden size  H heads  K key-value heads  C head dim  V vo
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -15,6 +17,7 @@ from llavacli_core.nn.cache import KVCache, LayerCache
 from llavacli_core.nn.linear import Linear
 from llavacli_core.nn.norms import RMSNorm
 from llavacli_core.nn.rotary import Rotary, Turn
+from llavacli_core.nn.step import Step
 
 
 class Attention(nn.Module):
@@ -84,7 +87,7 @@ class Decoder(nn.Module):
 
     def __init__(self, config: DecoderConfig, *, kernel: str = "sdpa") -> None:
         super().__init__()
-        self.config = config
+        self.config, self.kernel = config, kernel
         self.embedding = Linear(config.hidden_size, config.vocab_size, bias=False)
         self.blocks = nn.ModuleList(Block(config, window, kernel) for window in config.sliding_windows)
         self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
@@ -111,6 +114,11 @@ class Decoder(nn.Module):
         if cache is not None:
             cache.length = start + length
         return x
+
+    @cached_property
+    def step(self) -> Step:
+        """One more token for one row: [1, 1] and a cache -> [1, V]. Made at first use, once weights are in place."""
+        return Step(self)
 
     def logits(self, x: Tensor) -> Tensor:
         """Hidden states [..., D] -> scores of the next token [..., V]."""

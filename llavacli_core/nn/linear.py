@@ -18,9 +18,9 @@ class Linear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[..., in] -> [..., sum(parts)]."""
-        weight = self.weight
-        # One row in bfloat16 is bound by reading W, which a CPU's matrix-vector product does 1.6 x as fast.
-        if x.numel() == weight.shape[1] and x.dtype == torch.bfloat16 and x.device.type == "cpu":
-            y = torch.mv(weight, x.reshape(-1)).view(*x.shape[:-1], -1)
-            return y if self.bias is None else y + self.bias
-        return F.linear(x, weight, self.bias)
+        return F.linear(x, self.weight, self.bias)
+
+    def row(self, x: Tensor) -> Tensor:
+        """One row, [in] -> [sum(parts)]: bound by reading W, which `mv` does up to 1.6 x as fast on a CPU."""
+        y = torch.mv(self.weight, x)
+        return y if self.bias is None else y.add_(self.bias)

@@ -1,0 +1,107 @@
+"""One more token, for one row: the decoder as straight-line tensor operations, without a module call between them.
+
+Generating spends its life here, and on a CPU with a small model the host's own overhead is most of it: this way costs
+less than half of `Decoder.forward` at one position, which it equals up to rounding (tests/nn/test_step.py).
+
+D hidden size  H heads  K key-value heads  C head dim  S positions  V vocabulary
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from llavacli_core.nn.attention import attend
+from llavacli_core.nn.cache import KVCache
+from llavacli_core.nn.norms import RMSNorm
+
+if TYPE_CHECKING:
+    from llavacli_core.nn.decoder import Decoder
+
+Product = Callable[[Tensor], Tensor]
+
+
+class RowNorm:
+    """RMSNorm of one row, [D] -> [D], in three operations.
+
+    rms(x) = sqrt((|x|^2 + eps D) / D) = hypot(|x|, sqrt(eps D)) / sqrt(D), and the last root goes into the weight.
+    """
+
+    def __init__(self, norm: RMSNorm) -> None:
+        size = norm.weight.shape[0]
+        self.weight = norm.weight * size**0.5
+        self.floor = torch.tensor((norm.eps * size) ** 0.5, device=norm.weight.device)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """[D] -> [D]; the length is summed in float32 whatever the format."""
+        length = torch.linalg.vector_norm(x, dtype=torch.float32)
+        return (x * self.weight).div_(torch.hypot(length, self.floor))
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """What one layer's arithmetic needs, looked up beforehand."""
+
+    attention_norm: RowNorm
+    qkv: Product
+    out: Product
+    mlp_norm: RowNorm
+    gate_up: Product
+    down: Product
+    act: Callable[[Tensor], Tensor]
+    window: int | None
+
+
+class Step:
+    """The step of one decoder, made once its weights are in place."""
+
+    def __init__(self, decoder: Decoder) -> None:
+        config = decoder.config
+        self.embedding = decoder.embedding.weight
+        self.heads, self.kv_heads, self.head_dim = (
+            config.num_attention_heads,
+            config.num_key_value_heads,
+            config.head_dim,
+        )
+        self.layers = [
+            Layer(
+                attention_norm=RowNorm(block.attention_norm),
+                qkv=block.attention.qkv.row,
+                out=block.attention.out.row,
+                mlp_norm=RowNorm(block.mlp_norm),
+                gate_up=block.mlp.gate_up.row,
+                down=block.mlp.down.row,
+                act=block.mlp.act,
+                window=block.attention.window,
+            )
+            for block in decoder.blocks
+        ]
+        self.kernel = decoder.kernel
+        self.norm = RowNorm(decoder.norm)
+        self.head: Product = (decoder.embedding if decoder.head is None else decoder.head).row
+
+    def __call__(self, token: Tensor, cache: KVCache) -> Tensor:
+        """Append the id `token`, of shape [1, 1], to the cache; scores of the next, [1, V]."""
+        position = cache.length
+        cache.reserve(position + 1)
+        cos, sin = cache.rotary.cos[position], cache.rotary.sin[position]  # [1, C]
+        turning, swap = self.heads + self.kv_heads, self.head_dim // 2
+        x = self.embedding.index_select(0, token[0])[0]  # [D]
+        for layer, held in zip(self.layers, cache.layers, strict=True):
+            qkv = layer.qkv(layer.attention_norm(x)).view(-1, self.head_dim)  # [H + 2 K, C]
+            qk = qkv[:turning]
+            qk = torch.addcmul(qk * cos, qk.roll(swap, -1), sin)
+            held.keys[0, :, position] = qk[self.heads :]
+            held.values[0, :, position] = qkv[turning:]
+            start = 0 if layer.window is None else max(0, position + 1 - layer.window)
+            k, v = held.keys[:, :, start : position + 1], held.values[:, :, start : position + 1]  # [1, K, S, C]
+            y = attend(qk[None, : self.heads, None], k, v, None, causal=False, kernel=self.kernel)  # [1, H, 1, C]
+            x = x + layer.out(y.view(-1))
+            gate, up = layer.gate_up(layer.mlp_norm(x)).chunk(2)
+            x = x + layer.down(layer.act(gate).mul_(up))
+        cache.length = position + 1
+        return self.head(self.norm(x))[None]
