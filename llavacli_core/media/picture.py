@@ -1,0 +1,104 @@
+"""Bytes or a PIL image -> one upright RGB picture."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from llavacli_core.errors import InputError, InputTooLarge, UnreadableInput
+from llavacli_core.media.colour import to_rgb
+from llavacli_core.media.names import shown
+from llavacli_core.media.quiet import quiet
+from llavacli_core.media.signature import seems
+
+if TYPE_CHECKING:
+    from llavacli_core.media.source import Source
+
+MAX_PIXELS = 178_956_970  # where Pillow, left as it is, refuses too
+MAX_EDGE = 100_000  # resizing goes through (target width) x (picture height); one-pixel strips may be very long
+
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def open_picture(source: Source) -> Image.Image:
+    """What was read, as an upright RGB picture; errors as of `decode`."""
+    return decode(source.data, source.name)
+
+
+def decode(source: bytes | Image.Image, name: str = "-") -> Image.Image:
+    """The picture upright (EXIF orientation applied) in RGB; of an animation the first frame.
+
+    Raises UnreadableInput for what is empty, truncated, damaged or no picture, and InputTooLarge for more than
+    `MAX_PIXELS` pixels or an edge beyond `MAX_EDGE`; both say `name`. A PIL image is never changed, and returned as it
+    is if it needs no change.
+    """
+    try:
+        with quiet():
+            image = source if isinstance(source, Image.Image) else _open(source)
+            _measure(image)
+            image.load()
+            turn = _turn(image)
+            picture = to_rgb(image)
+            return picture if turn is None else _turned(picture, turn)
+    except InputError as error:
+        raise type(error)(f"{shown(name)}: {error}", hint=error.hint) from error.__cause__
+    except (Image.DecompressionBombError, MemoryError) as error:
+        raise InputTooLarge(f"{shown(name)}: too many pixels", hint="scale the picture down first") from error
+    except Exception as error:  # decoders fail on damaged data in every way there is
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UnreadableInput(
+            f"{shown(name)}: the picture is truncated or damaged ({reason})", hint="fetch or export it again"
+        ) from error
+
+
+def _open(data: bytes) -> Image.Image:
+    """The picture in `data`, its pixels not decoded yet."""
+    if not data:
+        raise UnreadableInput("the file is empty", hint="give a picture, such as a JPEG or PNG file")
+    try:
+        image = Image.open(io.BytesIO(data))
+    except UnidentifiedImageError as error:
+        kind = seems(data)
+        what = f"not a picture but {kind}" if kind else "no picture that can be recognised"
+        raise UnreadableInput(what, hint="give a picture, such as a JPEG or PNG file") from error
+    if image.format == "EPS":  # Pillow would start Ghostscript on it
+        raise UnreadableInput("not a picture but a PostScript drawing", hint="convert it to PNG first")
+    return image
+
+
+def _measure(image: Image.Image) -> None:
+    """Refuse a picture that would not fit in memory, before it is decoded."""
+    width, height = image.size
+    if width < 1 or height < 1:
+        raise UnreadableInput(f"a picture of {width} x {height} pixels", hint="give one that is not empty")
+    if width * height > MAX_PIXELS:
+        raise InputTooLarge(
+            f"{width} x {height} pixels are more than {MAX_PIXELS // 10**6} megapixels", hint="scale it down first"
+        )
+    if max(width, height) > MAX_EDGE:
+        raise InputTooLarge(f"{width} x {height}: an edge of more than {MAX_EDGE} pixels", hint="crop it first")
+
+
+def _turn(image: Image.Image) -> Image.Transpose | None:
+    """What brings the picture upright; None for one that is, or whose EXIF data cannot be read."""
+    try:
+        return UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # damaged EXIF data must not cost the picture
+        return None
+
+
+def _turned(picture: Image.Image, turn: Image.Transpose) -> Image.Image:
+    """The picture turned, and no longer saying that it needs to be."""
+    upright = picture.transpose(turn)
+    upright.info = {}
+    return upright
