@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from llavacli_core.engine.memory import Key, Memory, picture_key
+from llavacli_core.engine.memory import Key, Memory
 from llavacli_core.engine.processor import Request
 from llavacli_core.errors import OutOfMemory
 from llavacli_core.nn.llava import Llava
@@ -15,9 +15,9 @@ from llavacli_core.nn.llava import Llava
 def encode_pictures(network: Llava, request: Request, memory: Memory, reused: int) -> None:
     """Features of the pictures that the cache does not cover and that were never encoded, as one batch of tiles."""
     wanted = {
-        picture_key(picture.seen.sha256, span.length): picture.tiles
-        for span, picture in zip(request.spans, request.pictures, strict=True)
-        if span.start + span.length > reused
+        picture.key: picture.tiles
+        for (start, _), picture in zip(request.spans, request.pictures, strict=True)
+        if start >= reused
     }
     new = {key: tiles for key, tiles in wanted.items() if key not in memory.features}
     if not new:
@@ -34,9 +34,9 @@ def prefill(network: Llava, request: Request, memory: Memory, keys: list[Key], r
     """Compute the positions from `reused` on; scores [1, V] of the token that follows the last."""
     ids = torch.tensor([request.token_ids[reused:]], device=memory.cache.device)
     features = [
-        memory.features[picture_key(picture.seen.sha256, span.length)]
-        for span, picture in zip(request.spans, request.pictures, strict=True)
-        if span.start >= reused
+        memory.features[picture.key]
+        for (start, _), picture in zip(request.spans, request.pictures, strict=True)
+        if start >= reused
     ]
     try:
         hidden = network.decoder(network.embed(ids, features), memory.cache)

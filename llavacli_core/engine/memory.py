@@ -38,11 +38,6 @@ class Memory:
 def keys_of(request: Request) -> list[Key]:
     """The content of each position of a request."""
     keys: list[Key] = list(request.token_ids)
-    for span, picture in zip(request.spans, request.pictures, strict=True):
-        keys[span.start : span.start + span.length] = [picture_key(picture.seen.sha256, span.length)] * span.length
+    for (start, length), picture in zip(request.spans, request.pictures, strict=True):
+        keys[start : start + length] = [picture.key] * length
     return keys
-
-
-def picture_key(sha256: str, tokens: int) -> str:
-    """A picture by content and by how many tokens it was given (which `max_tiles` may change)."""
-    return f"{sha256}/{tokens}"

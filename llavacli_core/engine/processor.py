@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from llavacli_core.checkpoint.files import Description, describe
 from llavacli_core.checkpoint.locate import Located, locate
@@ -12,12 +13,13 @@ from llavacli_core.errors import BrokenModel, TemplateError, TooLong
 from llavacli_core.events import SeenImage
 from llavacli_core.families.registry import PUBLISHED
 from llavacli_core.geometry import image_tokens
-from llavacli_core.media.picture import open_picture
+from llavacli_core.media.picture import decode
 from llavacli_core.media.source import read_source
 from llavacli_core.media.tiles import Tiles, prepare
 from llavacli_core.messages import Image, Message
-from llavacli_core.prompt.layout import Span, widen, write
-from llavacli_core.prompt.template import Template, builtin, builtin_names, find_template, identify
+from llavacli_core.prompt.files import read_text
+from llavacli_core.prompt.layout import widen, write
+from llavacli_core.prompt.template import CUSTOM, Template, builtin, builtin_names, find_template, identify
 from llavacli_core.prompt.tokenizer import Tokenizer
 
 
@@ -43,6 +45,11 @@ class PreparedImage:
     seen: SeenImage
     tiles: Tiles
 
+    @property
+    def key(self) -> str:
+        """The picture by content and by the tokens it was given, which `max_tiles` may change."""
+        return f"{self.seen.sha256}/{self.seen.tokens}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
@@ -50,7 +57,7 @@ class Request:
 
     prompt_text: str
     token_ids: tuple[int, ...]
-    spans: tuple[Span, ...]
+    spans: tuple[tuple[int, int], ...]  # (start, length) of each picture's tokens, in order
     pictures: tuple[PreparedImage, ...]
     stop_ids: tuple[int, ...]
     warnings: tuple[str, ...]
@@ -64,7 +71,7 @@ class Request:
     @property
     def image_tokens(self) -> int:
         """How many of the prompt's tokens are pictures'."""
-        return sum(span.length for span in self.spans)
+        return sum(length for _, length in self.spans)
 
 
 class Processor:
@@ -75,14 +82,6 @@ class Processor:
         self.description: Description = describe(located.folder)
         self.tokenizer = Tokenizer.from_folder(located.folder)
         self.template = choose_template(located, template)
-        token_id = self.description.model.image_token_id
-        image_token = self.tokenizer.token_of(token_id)
-        if image_token is None:
-            raise BrokenModel(
-                f"{located.id}: the tokenizer has no token {token_id}, which config.json names as the image's",
-                hint="tokenizer.json and config.json are of different models",
-            )
-        self.image_token = image_token
 
     @property
     def info(self) -> ModelInfo:
@@ -111,24 +110,23 @@ class Processor:
             if id(image) not in opened:
                 opened[id(image)] = self.open(image)
             pictures.append(opened[id(image)])
-        prompt = write(messages, self.template, self.tokenizer, self.image_token)
-        layout = widen(
-            prompt.token_ids, self.description.model.image_token_id, [picture.seen.tokens for picture in pictures]
-        )
+        image_token_id = self.description.model.image_token_id
+        prompt = write(messages, self.template, self.tokenizer, image_token_id=image_token_id)
+        layout = widen(prompt.token_ids, image_token_id, [picture.seen.tokens for picture in pictures])
         return Request(
             prompt_text=prompt.text,
-            token_ids=tuple(layout.token_ids),
-            spans=tuple(layout.spans),
+            token_ids=layout.token_ids,
+            spans=layout.spans,
             pictures=tuple(pictures),
             stop_ids=self.description.stop_ids,
-            warnings=tuple(prompt.warnings),
+            warnings=prompt.warnings,
             prepare_ms=(time.perf_counter() - started) * 1e3,
         )
 
     def open(self, image: Image) -> PreparedImage:
         """Read a picture, turn it upright, cut and normalise it."""
         source = read_source(image.source)
-        picture = open_picture(source)
+        picture = decode(source.data, source.name)
         tiles = prepare(picture, self.description.images, image.max_tiles)
         model = self.description.model
         if tiles.pixels.shape[-2:] != (model.vision.image_size, model.vision.image_size):
@@ -159,7 +157,8 @@ class Processor:
 def choose_template(located: Located, template: str | None) -> Template:
     """The one asked for; else the checkpoint's own; else the dialect of exactly this Hub id; else an error."""
     if template is not None:
-        return builtin(template) if template in builtin_names() else Template.from_file(template)
+        source = None if template in builtin_names() else read_text(Path(template))
+        return builtin(template) if source is None else Template(source, CUSTOM, template)
     own = find_template(located.folder)
     if own is not None:
         return own
