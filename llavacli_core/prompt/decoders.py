@@ -1,7 +1,7 @@
 """The decoders of tokenizer.json, one token at a time: each stage passes on what no later token can change.
 
-The `tokenizers` library decodes whole sequences only. These stages give, piece by piece, the very same text; each cites
-in its name the decoder it follows. What is not known here is held until the end and decoded whole: exact, but not streamed.
+The `tokenizers` library decodes whole sequences. These stages give the very same text piece by piece, each following
+the library's decoder of its name. A decoder not known here is fed all tokens at the end: exact, but not streamed.
 """
 
 from __future__ import annotations
@@ -23,9 +23,11 @@ Rewrite = Callable[[str], str]
 class Stage(Protocol):
     """Tokens in, tokens (or pieces of text) out; `end` gives what was held back."""
 
-    def feed(self, token: str) -> list[str]: ...
+    def feed(self, token: str) -> list[str]:
+        """What is certain once this token is known."""
 
-    def end(self) -> list[str]: ...
+    def end(self) -> list[str]:
+        """What was held back."""
 
 
 class Each:
@@ -45,7 +47,7 @@ class Each:
 
 
 class ByteFallback:
-    """Runs of `<0x..>` tokens become text; a run that is not UTF-8 becomes one U+FFFD per byte, so it is held to its end."""
+    """Runs of `<0x..>` tokens become text, or one U+FFFD per byte if a run is not UTF-8: so each is held to its end."""
 
     _BYTE = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 

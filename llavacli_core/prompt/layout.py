@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from llavacli_core.errors import BrokenModel, PromptError, TemplateError
-from llavacli_core.messages import Image, Message, Video
+from llavacli_core.messages import Message, Video
 from llavacli_core.prompt.files import PULL_AGAIN
-from llavacli_core.prompt.marks import Marked, Span, mark
+from llavacli_core.prompt.marks import Marked, Reach, mark
 from llavacli_core.prompt.quoting import acting, cannot_quote, quoted
 from llavacli_core.prompt.template import Template
 from llavacli_core.prompt.tokenizer import Tokenizer
@@ -24,20 +24,28 @@ class Prompt:
 
 
 @dataclass(frozen=True)
+class Span:
+    """The tokens of one picture among a prompt's."""
+
+    start: int
+    length: int
+
+
+@dataclass(frozen=True)
 class Layout:
-    """A prompt's ids with pictures widened, and the (start, length) of each picture's tokens in order."""
+    """A prompt's ids with pictures widened, and where each picture's tokens are, in order."""
 
     token_ids: tuple[int, ...]
-    spans: tuple[tuple[int, int], ...]
+    spans: tuple[Span, ...]
 
 
 def write(
     messages: Sequence[Message],
     template: Template,
     tokenizer: Tokenizer,
+    image_token: str,
     *,
-    image_token_id: int,
-    video_token_id: int | None = None,
+    video_token: str | None = None,
     add_generation_prompt: bool = True,
 ) -> Prompt:
     """The prompt of a conversation; what was typed never acts as a control token, whatever it looks like.
@@ -55,8 +63,10 @@ def write(
     bos = tokenizer.special_tokens.get("bos_token")
     begins_with_bos = bool(bos) and skeleton.startswith(str(bos))
     ids = _encode(tokenizer, text, marked, skeleton, add_special_tokens=not begins_with_bos)
-    _check_placeholders(ids, messages, Image, image_token_id, template, tokenizer)
-    _check_placeholders(ids, messages, Video, video_token_id, template, tokenizer)
+    images = sum(len(message.images) for message in messages)
+    videos = sum(isinstance(part, Video) for message in messages for part in message.parts)
+    _check_placeholders("image", images, ids, image_token, template, tokenizer)
+    _check_placeholders("video", videos, ids, video_token, template, tokenizer)
     return Prompt(text, tuple(ids), _warnings(text, marked, skeleton, template))
 
 
@@ -66,59 +76,53 @@ def widen(token_ids: Sequence[int], image_token_id: int, counts: Sequence[int]) 
     if len(places) != len(counts):
         raise PromptError(f"the prompt has {len(places)} places for pictures, and {len(counts)} pictures were given")
     wide: list[int] = []
-    spans: list[tuple[int, int]] = []
+    spans: list[Span] = []
     end = 0
     for place, count in zip(places, counts, strict=True):
         wide += token_ids[end:place]
-        spans.append((len(wide), count))
+        spans.append(Span(len(wide), count))
         wide += [image_token_id] * count
         end = place + 1
     wide += token_ids[end:]
     return Layout(tuple(wide), tuple(spans))
 
 
-def _encode(
-    tokenizer: Tokenizer, text: str, marked: Marked, skeleton: str, *, add_special_tokens: bool
-) -> list[int]:
+def _encode(tokenizer: Tokenizer, text: str, marked: Marked, skeleton: str, *, add_special_tokens: bool) -> list[int]:
     """The ids of `text`: the tokenizer's own, unless a control token acts in what was typed."""
+    encoding = tokenizer.encoding(text, add_special_tokens=add_special_tokens)
+    found = acting(tokenizer, text, encoding)
     restored, typed = marked.restore(skeleton)
-    found = acting(tokenizer, text)
     if restored == text:
-        if any(_overlap(each.span, span) for each in found for span in typed):
+        if any(_overlap(each.reach, reach) for each in found for reach in typed):
             return quoted(tokenizer, marked, skeleton, add_special_tokens=add_special_tokens)
     else:  # the template rewrites texts, so one cannot tell where they are: only the harmless may pass
-        written = [each.token_id for each in acting(tokenizer, skeleton)]
-        strange = [each.token_id for each in found]
-        if strange != written:
-            raise cannot_quote([tokenizer.controls[token_id].content for token_id in strange if token_id not in written])
-    return tokenizer.encode(text, add_special_tokens=add_special_tokens)
+        written = acting(tokenizer, skeleton, tokenizer.encoding(skeleton, add_special_tokens=False))
+        found_ids, written_ids = ([each.token_id for each in some] for some in (found, written))
+        if found_ids != written_ids:
+            raise cannot_quote(tokenizer, found_ids, written_ids)
+    return encoding.ids
 
 
-def _overlap(one: Span, other: Span) -> bool:
+def _overlap(one: Reach, other: Reach) -> bool:
     return one[0] < other[1] and other[0] < one[1]
 
 
 def _check_placeholders(
-    ids: list[int],
-    messages: Sequence[Message],
-    kind: type[Image] | type[Video],
-    token_id: int | None,
-    template: Template,
-    tokenizer: Tokenizer,
+    kind: str, given: int, ids: list[int], token: str | None, template: Template, tokenizer: Tokenizer
 ) -> None:
-    """Refuse a prompt that has not one placeholder for every picture (or video)."""
-    given = sum(isinstance(part, kind) for message in messages for part in message.parts)
-    name = kind.__name__.lower()
-    if given and token_id is None:
-        raise TemplateError(f"this checkpoint takes no {name}s", hint="leave it out, or choose another model")
-    if given and tokenizer.id_of(tokenizer.token_of(token_id) or "") != token_id:
-        raise BrokenModel(f"the tokenizer has no token {token_id}, which config.json gives for {name}s", hint=PULL_AGAIN)
+    """Refuse a prompt that has not one placeholder for each of the `given` pictures (or videos)."""
+    token_id = None if token is None else tokenizer.id_of(token)
+    if given and token is None:
+        raise TemplateError(f"this checkpoint takes no {kind}s", hint="leave it out, or choose another model")
+    if given and token_id not in tokenizer.controls:
+        raise BrokenModel(
+            f"{token!r} is no special token of the tokenizer, so no {kind} can be placed", hint=PULL_AGAIN
+        )
     found = sum(each == token_id for each in ids)
     if found != given:
-        did = "leaves out" if found < given else "multiplies"
         raise TemplateError(
-            f"{template} {did} {name}s: it wrote {found} for {given}",
-            hint="put them into user messages, or use a template that has a place for them",
+            f"{template} {'leaves out' if found < given else 'multiplies'} {kind}s: it wrote {found} of {given}",
+            hint=f"put every {kind} into a user message, or choose another template",
         )
 
 

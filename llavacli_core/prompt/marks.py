@@ -14,7 +14,7 @@ from llavacli_core.messages import Message, Part
 
 _PRIVATE_USE = (range(0xE000, 0xF900), range(0xF0000, 0xFFFFE), range(0x100000, 0x10FFFE))
 
-Span = tuple[int, int]
+Reach = tuple[int, int]  # start and stop, in characters
 
 
 @dataclass(frozen=True)
@@ -25,18 +25,18 @@ class Marked:
     texts: dict[str, str]
     roles: dict[str, str]
 
-    def restore(self, skeleton: str) -> tuple[str, list[Span]]:
+    def restore(self, skeleton: str) -> tuple[str, list[Reach]]:
         """A rendering with each text back in place of its mark, and where these texts lie in it."""
         pieces: list[str] = []
-        spans: list[Span] = []
+        reaches: list[Reach] = []
         length = 0
         for piece in re.split(f"([{''.join(self.texts)}])", skeleton) if self.texts else [skeleton]:
             text = self.texts.get(piece)
             if text is not None:
-                spans.append((length, length + len(text)))
+                reaches.append((length, length + len(text)))
             pieces.append(piece if text is None else text)
             length += len(pieces[-1])
-        return "".join(pieces), spans
+        return "".join(pieces), reaches
 
 
 def mark(messages: Sequence[Message], taken: Iterable[str]) -> Marked:

@@ -7,40 +7,42 @@ ordinary text to it, while the library treats prefix spaces and normalisation ar
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
-from tokenizers import AddedToken
+from tokenizers import AddedToken, Encoding
 from tokenizers import Tokenizer as Backend
 
 from llavacli_core.errors import TemplateError
-from llavacli_core.prompt.marks import Marked, Span, unused
+from llavacli_core.prompt.marks import Marked, Reach, unused
 from llavacli_core.prompt.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True)
 class Acting:
-    """A control token that acts in a text, and from where to where it reaches."""
+    """A control token that acts in a text, and where in it."""
 
     token_id: int
-    span: Span
+    reach: Reach
 
 
-def acting(tokenizer: Tokenizer, text: str) -> list[Acting]:
-    """The control tokens that act in a text, in order."""
-    encoding = tokenizer.encoding(text, add_special_tokens=False)
+def acting(tokenizer: Tokenizer, text: str, encoding: Encoding) -> list[Acting]:
+    """The control tokens that act in a text, in order; `encoding` is what the tokenizer made of it."""
     found = []
-    for token_id, (start, stop) in zip(encoding.ids, encoding.offsets, strict=True):
+    tokens = zip(encoding.ids, encoding.offsets, encoding.special_tokens_mask, strict=True)
+    for token_id, (start, stop), added_around in tokens:
         token = tokenizer.controls.get(token_id)
+        if token is None or added_around:
+            continue
         # letters outside the vocabulary become `<unk>` too, without its being written
-        written = token_id not in tokenizer.unknown_ids or text[start:stop].strip() == tokenizer.token_of(token_id)
-        if token is not None and written:
+        if token_id not in tokenizer.unknown_ids or text[start:stop].strip() == token.content:
             found.append(Acting(token_id, (start, stop)))
     return found
 
 
 def quoted(tokenizer: Tokenizer, marked: Marked, skeleton: str, *, add_special_tokens: bool) -> list[int]:
     """The ids of a skeleton with its texts restored, in which only what the template wrote acts."""
-    found = acting(tokenizer, skeleton)
+    found = acting(tokenizer, skeleton, tokenizer.encoding(skeleton, add_special_tokens=False))
     free = unused({*skeleton, *(letter for text in marked.texts.values() for letter in text)})
     names = {token_id: next(free) for token_id in dict.fromkeys(each.token_id for each in found)}
     text, _ = marked.restore(_rename(tokenizer, skeleton, found, names))
@@ -52,16 +54,22 @@ def quoted(tokenizer: Tokenizer, marked: Marked, skeleton: str, *, add_special_t
         token_id if around else true_ids.get(token_id, token_id)
         for token_id, around in zip(encoding.ids, added_around, strict=True)
     ]
-    inside = [token_id for token_id, around in zip(ids, added_around, strict=True) if not around]
-    _verify(tokenizer, inside, [each.token_id for each in found])
+    acts = [
+        token_id
+        for token_id, around in zip(ids, added_around, strict=True)
+        if not around and token_id in tokenizer.controls and token_id not in tokenizer.unknown_ids
+    ]
+    wanted = [each.token_id for each in found if each.token_id not in tokenizer.unknown_ids]
+    if acts != wanted:
+        raise cannot_quote(tokenizer, acts, wanted)
     return ids
 
 
-def cannot_quote(tokens: list[str]) -> TemplateError:
-    """The error for typed control tokens that would act after all."""
-    listed = ", ".join(dict.fromkeys(map(repr, tokens)))
+def cannot_quote(tokenizer: Tokenizer, acting_ids: list[int], written_ids: list[int]) -> TemplateError:
+    """The error for control tokens that act although the template has not written them."""
+    typed = dict.fromkeys(repr(tokenizer.controls[each].content) for each in Counter(acting_ids) - Counter(written_ids))
     return TemplateError(
-        f"this checkpoint cannot take {listed} in a message as plain text",
+        f"what was typed holds {', '.join(typed) or 'control tokens'}, which this checkpoint cannot take as plain text",
         hint="leave it out, or put a space inside it",
     )
 
@@ -70,7 +78,7 @@ def _rename(tokenizer: Tokenizer, skeleton: str, found: list[Acting], names: dic
     """The skeleton with each control token under its other name; white space that it swallows stays beside it."""
     pieces, end = [], 0
     for each in found:
-        start, stop = each.span
+        start, stop = each.reach
         written, content = skeleton[start:stop], tokenizer.controls[each.token_id].content
         core = content if content in written else written.strip()
         pieces += [skeleton[end:start], written.replace(core, names[each.token_id], 1)]
@@ -108,11 +116,3 @@ def _renamed(tokenizer: Tokenizer, token: AddedToken, names: dict[int, str]) -> 
         normalized=token.normalized,
         special=token.special,
     )
-
-
-def _verify(tokenizer: Tokenizer, ids: list[int], written: list[int]) -> None:
-    """Refuse ids in which other control tokens act than those `written` by the template."""
-    wanted = [token_id for token_id in written if token_id not in tokenizer.unknown_ids]
-    got = [token_id for token_id in ids if token_id in tokenizer.controls and token_id not in tokenizer.unknown_ids]
-    if got != wanted:
-        raise cannot_quote([tokenizer.controls[token_id].content for token_id in got if token_id not in wanted])

@@ -1,7 +1,8 @@
-"""The jinja2 environment of chat templates: the reference's conventions, with an allowance, for templates are strangers' code.
+"""The jinja2 environment of chat templates: the reference's conventions, and an allowance, as they are strangers' code.
 
-Conventions are those of transformers 5.23, `utils/chat_template_utils.py`. Jinja has no `while`, and its sandbox keeps
-`range` short, but loops nest and strings double: so each render may take only so many steps and write so many characters.
+The conventions are those of transformers 5.23, `utils/chat_template_utils.py`. Jinja has no `while`, and its sandbox
+keeps `range` short, but loops nest and strings double: so a render may take so many steps and make so much text.
+Left unbounded are single filters and methods that take a width or a repetition, such as `center` or `replace`.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ from typing import Any, NoReturn, TypeVar
 
 from jinja2 import TemplateError as JinjaError
 from jinja2 import nodes, pass_context
+from jinja2.exceptions import SecurityError
 from jinja2.ext import Extension
 from jinja2.parser import Parser
 from jinja2.runtime import Context
-from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace
 from jinja2.visitor import NodeTransformer
 
@@ -85,7 +87,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
 
 class Generation(Extension):
-    """`{% generation %}` marks what an assistant wrote, for training; it is a scope of its own and prints as it stands."""
+    """`{% generation %}` marks an assistant's words, for training: a scope of its own, printed as it stands."""
 
     tags = {"generation"}  # noqa: RUF012 (declared so by jinja2)
 
@@ -96,18 +98,18 @@ class Generation(Extension):
 
 
 class _Metering(NodeTransformer):
-    """Rewrites a template so that its loops and its texts go through the allowance."""
+    """Rewrites a template so that its loops and texts go through the allowance; jinja2 finds the methods by name."""
 
-    def visit_For(self, node: nodes.For) -> nodes.Node:
+    def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802
         self.generic_visit(node)
         node.iter = _filtered(node.iter, "metered")
         return node
 
-    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802
         self.generic_visit(node)
         return _filtered(node, "weighed")
 
-    def visit_Output(self, node: nodes.Output) -> nodes.Node:
+    def visit_Output(self, node: nodes.Output) -> nodes.Node:  # noqa: N802
         self.generic_visit(node)
         constant = (nodes.TemplateData, nodes.Const)
         node.nodes = [part if isinstance(part, constant) else _filtered(part, "weighed") for part in node.nodes]
@@ -140,7 +142,7 @@ class _GuardedNamespace(Namespace):
         super().__setitem__(name, value)
 
 
-def _filtered(node: nodes.Expr, name: str) -> nodes.Filter:
+def _filtered(node: nodes.Node, name: str) -> nodes.Filter:
     return nodes.Filter(node, name, [], [], None, None, lineno=node.lineno)
 
 
@@ -171,10 +173,10 @@ def _refuse_underscore(name: object) -> None:
 
 def _to_json(
     value: Any,
-    ensure_ascii: bool = False,  # noqa: FBT001, FBT002 (the template's own call)
+    ensure_ascii: bool = False,
     indent: int | None = None,
     separators: tuple[str, str] | None = None,
-    sort_keys: bool = False,  # noqa: FBT001, FBT002
+    sort_keys: bool = False,
 ) -> str:
     """Plain JSON: jinja2's own filter escapes HTML."""
     return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)

@@ -1,7 +1,7 @@
 """Which tokens a checkpoint's JSON files declare beside tokenizer.json, and which of them carry a name.
 
-Follows transformers 5.23, `PreTrainedTokenizerBase._from_pretrained` and `TokenizersBackend.__init__`: where
-tokenizer_config.json has an `added_tokens_decoder`, it alone counts; else special_tokens_map.json and added_tokens.json do.
+Follows transformers 5.23, `PreTrainedTokenizerBase._from_pretrained` and `TokenizersBackend.__init__`: beside an
+`added_tokens_decoder` in tokenizer_config.json, special_tokens_map.json and added_tokens.json are not looked at.
 """
 
 from __future__ import annotations

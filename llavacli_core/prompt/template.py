@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import jinja2
 
 from llavacli_core.errors import BrokenModel, TemplateError
-from llavacli_core.messages import Image, Message, Video
+from llavacli_core.messages import Image, Message
 from llavacli_core.prompt.files import PULL_AGAIN, read_json, read_text
 from llavacli_core.prompt.sandbox import ALLOWANCE, Allowance, Sandbox
 
@@ -26,6 +27,15 @@ class Template:
     source: str
     name: str
     origin: str
+
+    @classmethod
+    def from_file(cls, path: str | PathLike[str]) -> Template:
+        """A template that the user brings."""
+        source = read_text(Path(path))
+        if source is None:
+            choices = ", ".join(builtin_names())
+            raise TemplateError(f"{path}: no such template", hint=f"give a Jinja file, or one of {choices}")
+        return cls(source, CUSTOM, str(path))
 
     def __str__(self) -> str:
         return f"the prompt template {self.name} ({self.origin})"
@@ -61,9 +71,10 @@ class Template:
 
 
 def find_template(folder: Path) -> Template | None:
-    """The checkpoint's own template; of several the most trusted: a file of its own, then the processor's, then the tokenizer's.
+    """The checkpoint's own template, or None.
 
-    A tokenizer's may be the text-only one of the language model that the checkpoint was built on, so it comes last.
+    Of several the most trusted: a file of its own, then the processor's, last the tokenizer's, which may be the
+    text-only one of the language model that the checkpoint was built on.
     """
     if source := read_text(folder / "chat_template.jinja"):
         return Template(source, CUSTOM, "chat_template.jinja")

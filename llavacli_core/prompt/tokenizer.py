@@ -109,7 +109,7 @@ class Tokenizer:
         return self.backend.id_to_token(token_id)
 
     def piece(self, token_id: int) -> str | None:
-        """The token as the decoder sees it; None for what is not shown: special tokens, and ids beyond the vocabulary."""
+        """The token as the decoder sees it; None for what does not show: special tokens, ids beyond the vocabulary."""
         try:
             return self._pieces[token_id]
         except KeyError:
