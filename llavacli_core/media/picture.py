@@ -51,29 +51,39 @@ def decode(source: bytes | Image.Image, name: str = "-") -> Image.Image:
             picture = to_rgb(image)
             return picture if turn is None else _turned(picture, turn)
     except InputError as error:
-        raise type(error)(f"{shown(name)}: {error}", hint=error.hint) from error.__cause__
+        raise type(error)(f"{shown(name)}: {error}", hint=error.hint) from None
     except (Image.DecompressionBombError, MemoryError) as error:
-        raise InputTooLarge(f"{shown(name)}: too many pixels", hint="scale the picture down first") from error
+        raise InputTooLarge(f"{shown(name)}: too many pixels", hint="scale it down first") from error
     except Exception as error:  # decoders fail on damaged data in every way there is
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise UnreadableInput(
-            f"{shown(name)}: the picture is truncated or damaged ({reason})", hint="fetch or export it again"
-        ) from error
+        raise _unreadable(source, name, error) from error
 
 
 def _open(data: bytes) -> Image.Image:
     """The picture in `data`, its pixels not decoded yet."""
     if not data:
         raise UnreadableInput("the file is empty", hint="give a picture, such as a JPEG or PNG file")
-    try:
-        image = Image.open(io.BytesIO(data))
-    except UnidentifiedImageError as error:
-        kind = seems(data)
-        what = f"not a picture but {kind}" if kind else "no picture that can be recognised"
-        raise UnreadableInput(what, hint="give a picture, such as a JPEG or PNG file") from error
-    if image.format == "EPS":  # Pillow would start Ghostscript on it
-        raise UnreadableInput("not a picture but a PostScript drawing", hint="convert it to PNG first")
+    image = Image.open(io.BytesIO(data))
+    if image.format == "EPS":
+        raise UnidentifiedImageError("Pillow would start Ghostscript on it")
     return image
+
+
+def _unreadable(source: bytes | Image.Image, name: str, error: Exception) -> UnreadableInput:
+    """What a decoder's failure comes to: another kind of file, no known kind, or a damaged picture."""
+    kind = seems(source) if isinstance(source, bytes) else None
+    if kind is not None:
+        return UnreadableInput(
+            f"{shown(name)}: cannot be read as a picture; it seems to be {kind}", hint="convert it to JPEG or PNG first"
+        )
+    if isinstance(error, UnidentifiedImageError):
+        return UnreadableInput(
+            f"{shown(name)}: not a picture, or one whose beginning is damaged",
+            hint="give a picture, such as a JPEG or PNG file",
+        )
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return UnreadableInput(
+        f"{shown(name)}: the picture is truncated or damaged ({reason})", hint="fetch or export it again"
+    )
 
 
 def _measure(image: Image.Image) -> None:

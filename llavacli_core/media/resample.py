@@ -1,7 +1,7 @@
-"""Pillow's resizing, and the same arithmetic for a window of the output when the whole would not fit in memory.
+"""Pillow's resizing, and the same arithmetic for a window of the output where the whole would not fit in memory.
 
 A 1 x 10000 picture whose shorter edge is to be 336 becomes 336 x 3360000, of which the centre crop keeps one part in
-ten thousand. Pillow can only make the whole; `_window` makes the part, bit for bit.
+ten thousand. Pillow can only make the whole; `enlarged` makes the part, bit for bit.
 """
 
 from __future__ import annotations
@@ -30,15 +30,17 @@ def resized(picture: Image.Image, size: tuple[int, int], box: Box, resample: int
             f"a picture of {picture.width} x {picture.height} pixels is too elongated for this model",
             hint="crop it first",
         )
+    width, height = size
     if size == picture.size:
         whole = picture
-    elif size[0] * size[1] <= WHOLE:
-        whole = picture.resize(size, resample)
-    else:
-        inner = max(left, 0), max(top, 0), min(right, size[0]), min(bottom, size[1])
-        window = _window(picture, size, inner, resample)
+    elif width * height > WHOLE and width >= picture.width and height >= picture.height and resample in KERNELS:
+        inner = max(left, 0), max(top, 0), min(right, width), min(bottom, height)
+        window = enlarged(picture, size, inner, resample)
         return window.crop((left - inner[0], top - inner[1], right - inner[0], bottom - inner[1]))
-    return whole if box == (0, 0, *size) else whole.crop(box)
+    else:
+        refuse_beyond(picture, width * height)
+        whole = picture.resize(size, resample)
+    return whole if box == (0, 0, width, height) else whole.crop(box)
 
 
 def refuse_beyond(picture: Image.Image, pixels: int) -> None:
@@ -50,8 +52,11 @@ def refuse_beyond(picture: Image.Image, pixels: int) -> None:
         )
 
 
-def _window(picture: Image.Image, size: tuple[int, int], box: Box, resample: int) -> Image.Image:
-    """`picture.resize(size, resample).crop(box)`, box inside: first across, then down, rounded in between."""
+def enlarged(picture: Image.Image, size: tuple[int, int], box: Box, resample: int) -> Image.Image:
+    """`picture.resize(size, resample).crop(box)`, for a size no smaller than the picture's and a box inside it.
+
+    Pillow mixes columns first, then rows, and rounds in between (the other way round only to shrink a height).
+    """
     left, top, right, bottom = box
     columns, across = _weights(picture.width, size[0], left, right, resample)
     rows, down = _weights(picture.height, size[1], top, bottom, resample)
@@ -68,22 +73,17 @@ def _rounded(sums: NDArray[np.int64]) -> NDArray[np.uint8]:
 def _weights(
     size: int, target: int, start: int, stop: int, resample: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """For outputs start..stop of `size` pixels made `target`: the pixels each one mixes, and in what parts.
+    """For outputs start..stop of `size` pixels enlarged to `target`: the pixels each one mixes, and in what parts.
 
     Both are [stop - start, taps]; the parts are integers that add up to about 2**PRECISION. As Pillow's Resample.c
-    (`precompute_coeffs`, `normalize_coeffs_8bpc`) and, for nearest, Geometry.c (`ImagingScaleAffine`) have it.
+    has it (`precompute_coeffs`, `normalize_coeffs_8bpc`).
     """
-    scale = size / target
-    if resample == Image.Resampling.NEAREST:
-        places = np.add.accumulate(np.concatenate([[scale * 0.5], np.full(stop - 1, scale)]))[start:stop]
-        return places.astype(np.int64)[:, None], np.full((stop - start, 1), 1 << PRECISION)
     kernel, support = KERNELS[resample]
-    stretch = max(scale, 1.0)
-    centre = (np.arange(start, stop) + 0.5) * scale
-    first = np.maximum((centre - support * stretch + 0.5).astype(np.int64), 0)
-    last = np.minimum((centre + support * stretch + 0.5).astype(np.int64), size)
+    centre = (np.arange(start, stop) + 0.5) * (size / target)
+    first = np.maximum((centre - support + 0.5).astype(np.int64), 0)
+    last = np.minimum((centre + support + 0.5).astype(np.int64), size)
     taps = first[:, None] + np.arange((last - first).max())
-    parts = np.where(taps < last[:, None], kernel((taps - centre[:, None] + 0.5) * (1 / stretch)), 0.0)
+    parts = np.where(taps < last[:, None], kernel(taps - centre[:, None] + 0.5), 0.0)
     parts /= parts.sum(axis=1, keepdims=True)
     fixed = np.trunc(parts * (1 << PRECISION) + np.copysign(0.5, parts)).astype(np.int64)
     return np.minimum(taps, size - 1), fixed
