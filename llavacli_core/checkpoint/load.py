@@ -14,11 +14,12 @@ from llavacli_core.checkpoint.files import Description
 from llavacli_core.checkpoint.place import choose_device, choose_dtype
 from llavacli_core.checkpoint.weights import Plan, Stored, has_head, make_plan, stored_tensors
 from llavacli_core.errors import BadOption, OutOfMemory
-from llavacli_core.nn.linear import Linear
+from llavacli_core.nn.linear import Apart, Linear
 from llavacli_core.nn.llava import Llava
 from llavacli_core.options import Placement
 
 REMAP_BYTES = 64 * 2**20
+MAP_BYTES = 2**20  # below this a copy costs nothing, and stacked matrices make one product instead of three
 
 
 def load_network(folder: Path, description: Description, placement: Placement) -> Llava:
@@ -52,19 +53,27 @@ def fill(network: nn.Module, plan: Plan, device: torch.device, dtype: torch.dtyp
     by_parameter: dict[str, dict[int, Stored]] = defaultdict(dict)
     for target, stored in plan.items():
         by_parameter[target.name][target.part] = stored
-    for path, sources in by_parameter.items():
+    for path, parts in by_parameter.items():
         owner, _, name = path.rpartition(".")
         module = network.get_submodule(owner)
-        value = None
-        if len(sources) == 1 and device.type == "cpu":
-            value = reader.mapped(sources[0], dtype)
-        if value is None:
-            parameter = getattr(module, name)
-            value = torch.empty(parameter.shape, dtype=dtype, device=device)
-            rows = module.parts if isinstance(module, Linear) else (parameter.shape[0],)
-            for part, piece in enumerate(value.split(rows)):
-                reader.copy(sources[part], piece)
-        setattr(module, name, nn.Parameter(value, requires_grad=False))
+        sources = [parts[part] for part in sorted(parts)]
+        mapped = [reader.mapped(source, dtype) for source in sources] if device.type == "cpu" else [None]
+        views = [view for view in mapped if view is not None]
+        if len(views) < len(sources) or sum(view.nbytes for view in views) < MAP_BYTES:
+            value = copied(getattr(module, name), sources, reader, device, dtype)
+            setattr(module, name, nn.Parameter(value, requires_grad=False))
+        elif len(views) == 1:
+            setattr(module, name, nn.Parameter(views[0], requires_grad=False))
+        elif isinstance(module, Linear):
+            network.set_submodule(owner, Apart(module, views))
+
+
+def copied(shape: Tensor, sources: list[Stored], reader: Reader, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """A tensor of `shape`'s shape on the device, filled row after row from what is stored."""
+    value = torch.empty(shape.shape, dtype=dtype, device=device)
+    for source, rows in zip(sources, value.split([source.shape[0] for source in sources]), strict=True):
+        reader.copy(source, rows)
+    return value
 
 
 class Reader:

@@ -82,6 +82,14 @@ class Processor:
         self.description: Description = describe(located.folder)
         self.tokenizer = Tokenizer.from_folder(located.folder)
         self.template = choose_template(located, template)
+        image_token = self.tokenizer.token_of(self.description.model.image_token_id)
+        if image_token is None:
+            raise BrokenModel(
+                f"{located.id}: the tokenizer has no token {self.description.model.image_token_id}, "
+                "which config.json gives for images",
+                hint="tokenizer.json and config.json are of different models",
+            )
+        self.image_token = image_token
 
     @property
     def info(self) -> ModelInfo:
@@ -111,7 +119,7 @@ class Processor:
                 opened[id(image)] = self.open(image)
             pictures.append(opened[id(image)])
         image_token_id = self.description.model.image_token_id
-        prompt = write(messages, self.template, self.tokenizer, image_token_id=image_token_id)
+        prompt = write(messages, self.template, self.tokenizer, self.image_token)
         layout = widen(prompt.token_ids, image_token_id, [picture.seen.tokens for picture in pictures])
         return Request(
             prompt_text=prompt.text,

@@ -1,0 +1,106 @@
+"""Checkpoints of random weights, made on the spot in the Hub's own format, at sizes worth measuring."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+from transformers import CLIPVisionConfig, LlamaConfig, LlavaNextConfig, LlavaNextForConditionalGeneration
+
+TEMPLATE = (
+    "{% for message in messages %}{% for part in message['content'] %}"
+    "{{ '<image>\n' if part['type'] == 'image' else part['text'] }}{% endfor %}{% endfor %}"
+)
+
+DECODERS = {  # hidden, mlp, layers, heads, key-value heads, vocabulary
+    "2-layers": (64, 172, 2, 4, 4, 2048),
+    "24-layers": (64, 172, 24, 4, 4, 2048),
+    "0.5b": (1024, 2816, 24, 16, 16, 152000),
+}
+TOWERS = {  # hidden, mlp, layers, heads, image, patch
+    "2-layers": (32, 64, 2, 2, 28, 14),
+    "24-layers": (32, 64, 2, 2, 28, 14),
+    "0.5b": (1024, 4096, 24, 16, 336, 14),
+}
+
+
+def write(folder: Path, size: str, dtype: torch.dtype = torch.float32) -> int:
+    """Write a llava_next checkpoint of random weights; the bytes of its tensors."""
+    folder.mkdir(parents=True, exist_ok=True)
+    config = _config(size, dtype)
+    config.save_pretrained(folder)
+    with torch.device("meta"):
+        model = LlavaNextForConditionalGeneration(config)
+    generator = torch.Generator().manual_seed(0)
+    tensors = {
+        name: _random(name, parameter.shape, generator).to(dtype) for name, parameter in model.named_parameters()
+    }
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    _write_words(folder, config.text_config.vocab_size)
+    edge = config.vision_config.image_size
+    preprocessor = {
+        "image_processor_type": "LlavaNextImageProcessor",
+        "size": {"shortest_edge": edge},
+        "crop_size": {"height": edge, "width": edge},
+        "image_grid_pinpoints": config.image_grid_pinpoints,
+    }
+    (folder / "preprocessor_config.json").write_text(json.dumps(preprocessor))
+    return sum(tensor.nbytes for tensor in tensors.values())
+
+
+def _config(size: str, dtype: torch.dtype) -> LlavaNextConfig:
+    hidden, mlp, layers, heads, kv_heads, vocabulary = DECODERS[size]
+    tower_hidden, tower_mlp, tower_layers, tower_heads, image, patch = TOWERS[size]
+    pinpoints = [[image, 2 * image], [2 * image, image], [2 * image, 2 * image]]
+    return LlavaNextConfig(
+        text_config=LlamaConfig(
+            hidden_size=hidden,
+            intermediate_size=mlp,
+            num_hidden_layers=layers,
+            num_attention_heads=heads,
+            num_key_value_heads=kv_heads,
+            vocab_size=vocabulary,
+            max_position_embeddings=8192,
+            bos_token_id=None,
+            eos_token_id=0,  # never generated: its row of the head is kept out of reach
+        ),
+        vision_config=CLIPVisionConfig(
+            hidden_size=tower_hidden,
+            intermediate_size=tower_mlp,
+            num_hidden_layers=tower_layers,
+            num_attention_heads=tower_heads,
+            image_size=image,
+            patch_size=patch,
+        ),
+        image_token_id=1,
+        image_grid_pinpoints=pinpoints,
+        dtype=str(dtype).removeprefix("torch."),
+    )
+
+
+def _random(name: str, shape: torch.Size, generator: torch.Generator) -> torch.Tensor:
+    """Weights that keep activations in range: ones for norms, else uniform with a width that falls with the fan-in."""
+    if len(shape) == 1:
+        return torch.ones(shape) if "norm" in name and name.endswith("weight") else torch.zeros(shape)
+    width = (3 / shape[1:].numel()) ** 0.5
+    values = torch.rand(shape, generator=generator).mul_(2 * width).sub_(width)
+    if name == "lm_head.weight":
+        values[0] = 0
+    return values
+
+
+def _write_words(folder: Path, vocabulary: int) -> None:
+    """A byte-level tokenizer with ids enough for the vocabulary, and a template."""
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocab = {"</s>": 0, "<image>": 1, **{letter: 2 + place for place, letter in enumerate(letters)}}
+    vocab |= {f"<word {place}>": place for place in range(len(vocab), vocabulary)}
+    tokenizer = Tokenizer(models.BPE(vocab, []))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens([AddedToken(token, normalized=False) for token in ("</s>", "<image>")])
+    tokenizer.save(str(folder / "tokenizer.json"))
+    (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "PreTrainedTokenizerFast"}))
+    (folder / "chat_template.jinja").write_text(TEMPLATE)
