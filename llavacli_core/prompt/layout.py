@@ -127,6 +127,6 @@ def _check_placeholders(
 
 
 def _warnings(text: str, marked: Marked, skeleton: str, template: Template) -> tuple[str, ...]:
-    """A sentence for every role whose words the template does not show."""
+    """A sentence for every role of whose messages the template does not show all."""
     dropped = {marked.roles[sign] for sign, typed in marked.texts.items() if sign not in skeleton and typed not in text}
-    return tuple(f"{template} leaves out words of the {role}" for role in sorted(dropped))
+    return tuple(f"{template} leaves out text of a {role} message" for role in sorted(dropped))

@@ -23,7 +23,7 @@ from jinja2.utils import Namespace
 from jinja2.visitor import NodeTransformer
 
 ALLOWANCE = " allowance"  # the space keeps it out of a template's reach
-MAX_STEPS = 500_000  # passes of loops, calls, and items of ranges
+MAX_STEPS = 200_000  # passes of loops, calls, and items of ranges
 MAX_CHARACTERS = 50_000_000  # written or put together, intermediate results included
 
 T = TypeVar("T")

@@ -9,7 +9,7 @@ from pathlib import Path
 from tokenizers import AddedToken, Encoding
 from tokenizers import Tokenizer as Backend
 
-from llavacli_core.errors import BrokenModel
+from llavacli_core.errors import BrokenModel, PromptError
 from llavacli_core.prompt.cleanup import clean_up
 from llavacli_core.prompt.files import PULL_AGAIN, read_json
 from llavacli_core.prompt.special_tokens import declared, missing
@@ -93,7 +93,13 @@ class Tokenizer:
 
     def encoding(self, text: str, *, add_special_tokens: bool) -> Encoding:
         """As `encode`, with each token's place in the text (`offsets`, in characters)."""
-        return self.backend.encode(text, add_special_tokens=add_special_tokens)
+        try:
+            return self.backend.encode(text, add_special_tokens=add_special_tokens)
+        except TypeError as error:  # all the library says of a lone surrogate
+            raise PromptError(
+                "the text holds half a character (a lone surrogate), which no tokenizer takes",
+                hint="it was read in another encoding than its own; give it as UTF-8",
+            ) from error
 
     def decode(self, ids: Sequence[int], skip_special_tokens: bool = True) -> str:
         """The text of some ids; ids beyond the vocabulary are passed over."""
