@@ -16,8 +16,8 @@ def encode_pictures(network: Llava, request: Request, memory: Memory, reused: in
     """Features of the pictures that the cache does not cover and that were never encoded, as one batch of tiles."""
     wanted = {
         picture.key: picture.tiles
-        for (start, _), picture in zip(request.spans, request.pictures, strict=True)
-        if start >= reused
+        for span, picture in zip(request.spans, request.pictures, strict=True)
+        if span.start >= reused
     }
     new = {key: tiles for key, tiles in wanted.items() if key not in memory.features}
     if not new:
@@ -35,8 +35,8 @@ def prefill(network: Llava, request: Request, memory: Memory, keys: list[Key], r
     ids = torch.tensor([request.token_ids[reused:]], device=memory.cache.device)
     features = [
         memory.features[picture.key]
-        for (start, _), picture in zip(request.spans, request.pictures, strict=True)
-        if start >= reused
+        for span, picture in zip(request.spans, request.pictures, strict=True)
+        if span.start >= reused
     ]
     try:
         hidden = network.decoder(network.embed(ids, features), memory.cache)

@@ -38,6 +38,6 @@ class Memory:
 def keys_of(request: Request) -> list[Key]:
     """The content of each position of a request."""
     keys: list[Key] = list(request.token_ids)
-    for (start, length), picture in zip(request.spans, request.pictures, strict=True):
-        keys[start : start + length] = [picture.key] * length
+    for span, picture in zip(request.spans, request.pictures, strict=True):
+        keys[span.start : span.start + span.length] = [picture.key] * span.length
     return keys

@@ -18,7 +18,7 @@ from llavacli_core.media.source import read_source
 from llavacli_core.media.tiles import Tiles, prepare
 from llavacli_core.messages import Image, Message
 from llavacli_core.prompt.files import read_text
-from llavacli_core.prompt.layout import widen, write
+from llavacli_core.prompt.layout import Span, widen, write
 from llavacli_core.prompt.template import CUSTOM, Template, builtin, builtin_names, find_template, identify
 from llavacli_core.prompt.tokenizer import Tokenizer
 
@@ -57,7 +57,7 @@ class Request:
 
     prompt_text: str
     token_ids: tuple[int, ...]
-    spans: tuple[tuple[int, int], ...]  # (start, length) of each picture's tokens, in order
+    spans: tuple[Span, ...]  # of each picture's tokens, in order
     pictures: tuple[PreparedImage, ...]
     stop_ids: tuple[int, ...]
     warnings: tuple[str, ...]
@@ -71,7 +71,7 @@ class Request:
     @property
     def image_tokens(self) -> int:
         """How many of the prompt's tokens are pictures'."""
-        return sum(length for _, length in self.spans)
+        return sum(span.length for span in self.spans)
 
 
 class Processor:
