@@ -33,7 +33,7 @@ def prepare(picture: Image.Image, config: ImageConfig, max_tiles: int | None = N
     """Resize, cut, crop and normalise an RGB picture as the checkpoint wants it.
 
     `max_tiles` caps what AnyRes may cut, the overview included. Raises InputTooLarge for a picture so elongated that
-    its resized form would not fit in memory, and BrokenModel for a config whose tiles differ in size.
+    its resized form would not fit in memory, and BrokenModel for a config that gives tiles of different sizes.
     """
     grid = grid_for(picture.width, picture.height, config, max_tiles)
     if config.image_grid_pinpoints is not None:
@@ -46,6 +46,11 @@ def prepare(picture: Image.Image, config: ImageConfig, max_tiles: int | None = N
 def _cut(picture: Image.Image, grid: Grid, config: ImageConfig) -> list[Image.Image]:
     """AnyRes: the whole picture squeezed into one tile, then the picture fitted into the grid and cut."""
     side = tile_side(config)
+    if any(edge % side for pinpoint in config.image_grid_pinpoints or () for edge in pinpoint):
+        raise BrokenModel(
+            f"preprocessor_config.json: image_grid_pinpoints are not multiples of the {side} pixels of a tile",
+            hint="compare the file with the one on the Hub",
+        )
     overview = picture.resize(_overview_size(config), config.resample)
     if grid.rows * grid.cols == 0:
         return [overview]
@@ -61,7 +66,7 @@ def _squared(picture: Image.Image, config: ImageConfig) -> Image.Image:
     """The picture in the middle of a square of the mean colour, already resized.
 
     The square itself is never drawn, as that of 1 x 10000 pixels takes 400 MB: its rows are resized across in strips,
-    and the column that they form is resized down. Pillow goes the same way inside one call.
+    and the column that they form is resized down. Pillow goes the same way inside one call, to a square at least.
     """
     edge = max(picture.size)
     size = width, _ = _target(edge, edge, config)
