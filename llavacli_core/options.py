@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from llavacli_core.errors import BadOption
 
 
-def _within(name: str, value: float | None, low: float, high: float, *, open_low: bool = False) -> None:
+def _within(
+    name: str, value: float | None, low: float, high: float, *, open_low: bool = False, whole: bool = False
+) -> None:
     """Refuse a `value` outside low..high (None is always fine)."""
     if value is None:
         return
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or math.isnan(value):
-        raise BadOption(f"{name} must be a number, not {value!r}")
+    if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)) or math.isnan(value):
+        raise BadOption(f"{name} must be a {'whole ' if whole else ''}number, not {value!r}")
     if not low <= value <= high or (open_low and value == low):
         bound = f"above {low:g}" if open_low else f"at least {low:g}"
         ceiling = "" if high == math.inf else f" and at most {high:g}"
@@ -39,14 +41,14 @@ class Sampling:
     stop: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        _within("max_tokens", self.max_tokens, 1, math.inf)
+        _within("max_tokens", self.max_tokens, 1, math.inf, whole=True)
         _within("temperature", self.temperature, 0, 100)
         _within("top_p", self.top_p, 0, 1, open_low=True)
-        _within("top_k", self.top_k, 1, math.inf)
+        _within("top_k", self.top_k, 1, math.inf, whole=True)
         _within("min_p", self.min_p, 0, 1)
         _within("repetition_penalty", self.repetition_penalty, 0, 100, open_low=True)
-        _within("beams", self.beams, 1, 64)
-        _within("seed", self.seed, 0, 2**63 - 1)
+        _within("beams", self.beams, 1, 64, whole=True)
+        _within("seed", self.seed, 0, 2**63 - 1, whole=True)
         object.__setattr__(self, "stop", (self.stop,) if isinstance(self.stop, str) else tuple(self.stop))
         if any(not text for text in self.stop):
             raise BadOption("a stop string must not be empty")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import queue
 import threading
 from collections.abc import Iterator
@@ -14,8 +15,11 @@ from llavacli_core.errors import CheckpointError, CoreError, ModelMissing
 from llavacli_core.events import Progress
 from llavacli_core.families.registry import family_of
 
-FILES = ("*.json", "*.jinja", "*.safetensors")  # at the top of the repository; folders in it hold other formats
-ELSEWHERE = ("*/*",)
+CONNECT_SECONDS = 15
+WANTED: dict[str, Any] = {  # at the top of the repository; folders in it hold other formats
+    "allow_patterns": ["*.json", "*.jinja", "*.safetensors"],
+    "ignore_patterns": ["*/*"],
+}
 
 
 def cached(name: str, revision: str | None) -> Path | None:
@@ -24,7 +28,7 @@ def cached(name: str, revision: str | None) -> Path | None:
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     try:
-        folder = Path(snapshot_download(name, revision=revision, local_files_only=True, allow_patterns=list(FILES)))
+        folder = Path(snapshot_download(name, revision=revision, local_files_only=True, **WANTED))
     except (LocalEntryNotFoundError, FileNotFoundError, ValueError):
         return None
     return folder if not missing_files(folder) else None
@@ -45,16 +49,13 @@ def missing_files(folder: Path) -> list[str]:
 
 def fetch(name: str, revision: str | None, *, offline: bool = False) -> Path:
     """Download without a word; gives the snapshot's folder."""
-    if offline or _offline():
-        raise ModelMissing(
-            f"{name} is not in the cache, and this is an offline run",
-            hint="run once online without --offline, or give a folder",
-        )
+    _refuse_offline(name, offline=offline)
     return _download(name, revision, None)
 
 
 def download(name: str, revision: str | None = None) -> Iterator[Progress]:
     """Download in a thread of its own, and say how far it is, as it goes."""
+    _refuse_offline(name)
     reports: queue.SimpleQueue[Progress | CoreError | BaseException | None] = queue.SimpleQueue()
 
     def work() -> None:
@@ -71,29 +72,27 @@ def download(name: str, revision: str | None = None) -> Iterator[Progress]:
         yield report
 
 
-def _offline() -> bool:
-    """HF_HUB_OFFLINE, as huggingface_hub understands it."""
+def _refuse_offline(name: str, *, offline: bool = False) -> None:
+    """Nothing can be fetched in an offline run, whether a flag or HF_HUB_OFFLINE says so."""
     from huggingface_hub import constants
 
-    return bool(constants.HF_HUB_OFFLINE)
+    if offline or constants.HF_HUB_OFFLINE:
+        raise ModelMissing(
+            f"{name} is not in the cache, and this is an offline run",
+            hint="run once without --offline (or HF_HUB_OFFLINE), or give a folder",
+        )
 
 
 def _download(name: str, revision: str | None, reports: Any) -> Path:
     """config.json first, so that an unknown family is refused before gigabytes are fetched; then the rest."""
-    from huggingface_hub import errors, hf_hub_download, snapshot_download
+    from huggingface_hub import HfApi, errors, hf_hub_download, snapshot_download
 
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # it tells stderr of every retry; errors tell enough
     try:
+        HfApi().model_info(name, revision=revision, timeout=CONNECT_SECONDS)  # fails at once where a download retries
         config = hf_hub_download(name, "config.json", revision=revision, tqdm_class=_silent_bar(None))
         family_of(json.loads(Path(config).read_text("utf-8")))
-        folder = Path(
-            snapshot_download(
-                name,
-                revision=revision,
-                allow_patterns=list(FILES),
-                ignore_patterns=list(ELSEWHERE),
-                tqdm_class=_silent_bar(reports),
-            )
-        )
+        folder = Path(snapshot_download(name, revision=revision, tqdm_class=_silent_bar(reports), **WANTED))
     except errors.GatedRepoError as error:
         raise ModelMissing(
             f"{name} is gated, and this account has no access", hint="ask on its Hub page, then `hf auth login`"
@@ -104,23 +103,27 @@ def _download(name: str, revision: str | None, reports: Any) -> Path:
         ) from error
     except errors.RevisionNotFoundError as error:
         raise ModelMissing(f"{name} has no revision {revision!r}", hint="name a branch, a tag or a commit") from error
+    except errors.LocalEntryNotFoundError as error:
+        raise _unreachable(name, error) from error
     except errors.EntryNotFoundError as error:
         raise ModelMissing(f"{name} has no config.json", hint="it is no checkpoint in the Hub's own format") from error
     except ValueError as error:
         raise CheckpointError(f"{name}: config.json is not JSON", hint="the repository is damaged") from error
-    except (errors.HfHubHTTPError, OSError) as error:
-        raise ModelMissing(
-            f"{name} could not be fetched: {_first_line(error)}", hint="check the network, or run with --offline"
-        ) from error
+    except CoreError:
+        raise
+    except Exception as error:  # the transport's own errors: which they are depends on huggingface_hub's version
+        raise _unreachable(name, error) from error
     missing = missing_files(folder)
     if missing:
         raise CheckpointError(f"{name} lacks {', '.join(missing[:3])}", hint="the repository is incomplete")
     return folder
 
 
-def _first_line(error: Exception) -> str:
-    """What an exception says, in one line."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+def _unreachable(name: str, error: Exception) -> ModelMissing:
+    """The error for a download that failed on the way, in one line."""
+    reason = error.__cause__ or error
+    said = (str(reason).strip() or type(reason).__name__).splitlines()[0]
+    return ModelMissing(f"{name} could not be fetched: {said}", hint="check the network, or HF_ENDPOINT and HF_TOKEN")
 
 
 def _silent_bar(reports: Any) -> Any:

@@ -1,0 +1,143 @@
+"""A Hub id becomes a folder of the shared cache: fetched once, refused early, found again offline."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.checkpoint.fake_hub import COMMIT, serving
+
+ROOT = Path(__file__).resolve().parents[2]
+DEMO = ROOT / "llavacli_core" / "demo_checkpoint"
+TINY = {"model_type": "llava"}
+
+
+def ask(code: str, cache: Path, endpoint: str = "http://127.0.0.1:9", **env: str) -> dict:
+    """Run `code`, which fills `answer`, in a process of its own: huggingface_hub reads its settings on import."""
+    frame = f"""
+import json, llavacli_core as core
+from llavacli_core.checkpoint.locate import locate
+answer = {{}}
+def failing(run):
+    try:
+        run()
+    except core.errors.CoreError as error:
+        return [type(error).__name__, error.code, str(error), error.hint]
+{code}
+print(json.dumps(answer))
+"""
+    settings = {"HF_HOME": str(cache), "HF_ENDPOINT": endpoint, "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_TELEMETRY": "1"}
+    environment = {**os.environ, **settings, **env}
+    result = subprocess.run(
+        [sys.executable, "-c", frame], cwd=ROOT, env=environment, check=False, capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""  # the core never prints, and neither does what it calls
+    return json.loads(result.stdout)
+
+
+@pytest.fixture
+def repository(tmp_path):
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(TINY))
+    (folder / "tokenizer.json").write_text("{}")
+    (folder / "model.safetensors").write_bytes(bytes(300_000))
+    (folder / "pytorch_model.bin").write_bytes(bytes(1000))
+    (folder / "onnx").mkdir()
+    (folder / "onnx" / "model.safetensors").write_bytes(bytes(1000))
+    return folder
+
+
+def test_download_then_offline(repository, tmp_path):
+    with serving(repository, "org/tiny") as hub:
+        answer = ask(
+            """
+answer["before"] = core.is_cached("org/tiny")
+answer["progress"] = [(step.done, step.total) for step in core.download("org/tiny")]
+answer["after"] = core.is_cached("org/tiny")
+located = locate("org/tiny")
+answer["located"] = [located.id, located.revision, sorted(path.name for path in located.folder.iterdir())]
+""",
+            tmp_path / "cache",
+            hub.url,
+        )
+    assert (answer["before"], answer["after"]) == (False, True)
+    done, total = answer["progress"][-1]
+    assert done == total >= 300_000
+    assert answer["located"] == ["org/tiny", COMMIT, ["config.json", "model.safetensors", "tokenizer.json"]]
+    again = ask(
+        'answer["id"] = locate("org/tiny", offline=True).id', tmp_path / "cache", HF_HUB_OFFLINE="1"
+    )  # nobody listens
+    assert again["id"] == "org/tiny"
+
+
+def test_an_unknown_family_is_refused_before_its_weights_are_fetched(repository, tmp_path):
+    (repository / "config.json").write_text('{"model_type": "bark"}')
+    with serving(repository, "org/tiny") as hub:
+        answer = ask('answer["error"] = failing(lambda: locate("org/tiny"))', tmp_path / "cache", hub.url)
+    name, code, message, hint = answer["error"]
+    assert (name, code) == ("UnsupportedModel", "model_unsupported")
+    assert "bark" in message
+    assert "llava_next" in hint
+    assert not any("safetensors" in path for path in hub.asked)
+
+
+def test_what_is_not_there(repository, tmp_path):
+    (repository / "model.safetensors").unlink()
+    with serving(repository, "org/tiny") as hub:
+        answer = ask(
+            """
+answer["nobody"] = failing(lambda: locate("org/nobody"))
+answer["revision"] = failing(lambda: locate("org/tiny", revision="v9"))
+answer["weights"] = failing(lambda: locate("org/tiny"))
+answer["offline"] = failing(lambda: locate("llava-1.5-7b", offline=True))
+""",
+            tmp_path / "cache",
+            hub.url,
+        )
+    assert answer["nobody"][1] == "model_missing"
+    assert "org/nobody" in answer["nobody"][2]
+    assert answer["revision"][1] == "model_missing"
+    assert "v9" in answer["revision"][2]
+    assert answer["weights"][1] == "model_broken"
+    assert "model.safetensors" in answer["weights"][2]
+    assert answer["offline"][1] == "model_missing"
+    assert "llava-hf/llava-1.5-7b-hf" in answer["offline"][2]
+
+
+def test_no_network_is_one_line(tmp_path):
+    answer = ask('answer["error"] = failing(lambda: locate("org/tiny"))', tmp_path / "cache")
+    _, code, message, hint = answer["error"]
+    assert code == "model_missing"
+    assert "\n" not in message
+    assert hint
+
+
+def test_what_is_no_model(tmp_path):
+    (tmp_path / "empty").mkdir()
+    answer = ask(
+        f"""
+answer["folder"] = failing(lambda: locate({str(tmp_path / "empty")!r}))
+answer["path"] = failing(lambda: locate("./nothing"))
+answer["word"] = failing(lambda: locate("nothing"))
+answer["blank"] = failing(lambda: locate(""))
+""",
+        tmp_path / "cache",
+    )
+    assert "config.json" in answer["folder"][2]
+    assert {answer[name][1] for name in ("folder", "path", "word")} == {"model_missing"}
+    assert answer["blank"][1] == "option"
+
+
+@pytest.mark.skipif(not (DEMO / "config.json").is_file(), reason="the demo checkpoint is not built yet")
+def test_the_demo_needs_no_hub(tmp_path):
+    answer = ask(
+        'answer["id"] = core.load_processor("demo").info.id; answer["cached"] = core.is_cached("demo")',
+        tmp_path / "cache",
+        HF_HUB_OFFLINE="1",
+    )
+    assert answer == {"id": "demo", "cached": True}
