@@ -42,6 +42,7 @@ class ModelInfo:
 class PreparedImage:
     """A picture ready for the tower, and how it entered the prompt."""
 
+    image: Image  # held, so that no other image can come by its id while this one is looked up by it
     seen: SeenImage
     tiles: Tiles
 
@@ -150,7 +151,7 @@ class Processor:
             tiles=tiles.grid.tiles,
             tokens=image_tokens(tiles.grid, model),
         )
-        return PreparedImage(seen=seen, tiles=tiles)
+        return PreparedImage(image=image, seen=seen, tiles=tiles)
 
     def check_fits(self, request: Request) -> None:
         """Raise TooLong unless the prompt leaves room for at least one token."""

@@ -97,8 +97,6 @@ CHANGES = {
     "linear rope": ("llava-1.5", [scaled_rope]),
     "linear rope, old config": ("next-vicuna", [scaled_rope, rewriting.old_config]),
     "linear rope, rope_type": ("next-vicuna", [rope_scaling_by_its_newer_key]),
-    "float16": ("llava-1.5", [rewriting.stored_as(torch.float16)]),
-    "bfloat16": ("next-mistral", [rewriting.stored_as(torch.bfloat16)]),
     "other pixels": ("llava-1.5", [other_pixels]),
     "other tiles": ("next-vicuna", [other_tiles]),
     "several layers": ("llava-1.5", [several_layers]),
@@ -112,3 +110,9 @@ def test_what_a_form_changes_it_changes_alike(base, change, checkpoint, engine, 
     changed = reference(folder).answer(CASE, ANSWER_LENGTH)
     assert changed.token_ids != reference(base).answer(CASE, ANSWER_LENGTH).token_ids
     assert_same(engine(folder), CASE, changed, ANSWER_LENGTH)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_weights_stored_in_sixteen_bits(dtype, checkpoint, engine, reference, tmp_path):
+    folder = rewriting.copied(checkpoint("next-mistral"), tmp_path / "checkpoint", rewriting.stored_as(dtype))
+    assert_same(engine(folder), CASE, reference(folder).answer(CASE, ANSWER_LENGTH), ANSWER_LENGTH)

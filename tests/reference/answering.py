@@ -11,7 +11,7 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from tests.reference.cases import Case
 
-CLEAR = 1e-4  # between the first and the second choice: well above what the order of float32 additions can move
+CLEAR = 3e-4  # between the first and the second choice: above what the order of float32 additions moves
 
 
 @dataclass(frozen=True)

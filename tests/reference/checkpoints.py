@@ -101,7 +101,7 @@ def scaled(name: str, noise: torch.Tensor) -> torch.Tensor:
         return noise
     if noise.dim() == 1 or "position_embedding" in name or "lm_head" in name:
         return 0.5 * noise
-    spread = 3 if "q_proj" in name or "k_proj" in name else 1.5
+    spread = 2 if "q_proj" in name or "k_proj" in name else 1.5
     return spread * noise / noise[0].numel() ** 0.5
 
 
