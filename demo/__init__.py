@@ -1,0 +1,1 @@
+"""How the embedded demo checkpoint was made: the scene drawer, the training script, its evaluation."""

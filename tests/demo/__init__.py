@@ -1,0 +1,1 @@
+"""Tests of how the demo checkpoint was made, and of the checkpoint itself."""
