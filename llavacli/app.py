@@ -1,0 +1,93 @@
+"""The list of commands, and running one of them: exceptions to exit codes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+from llavacli import streams
+from llavacli.__main__ import main
+from llavacli.command import SETTLED, Command, Group, command
+from llavacli.commands.describe import describe
+from llavacli.failures import READER_GONE, USAGE, Failure, failure, usage_failure
+from llavacli.options import TerminalOptions
+from llavacli.signals import Stopper
+from llavacli.streams import Notes
+
+HELP = """Chat with pictures in the terminal.
+
+\b
+Examples:
+  llavacli describe cat.jpg
+  llavacli describe -m llava-hf/llava-v1.6-mistral-7b-hf -p "What is this?" cat.jpg
+  cat cat.jpg | llavacli describe -
+"""
+
+EPILOG = """Options can also be set in the environment (LLAVACLI_MAX_TOKENS=128), in ./llavacli.toml, or in the user's
+config.toml (max-tokens = 128)."""
+
+__all__ = ["app", "main", "run"]
+
+app = typer.Typer(
+    name="llavacli",
+    cls=Group,
+    help=HELP,
+    rich_markup_mode=None,  # Rich would double the time that --help takes
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command(cls=Command, epilog=EPILOG)(command(describe))
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    ctx: typer.Context,
+    *,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+) -> None:
+    """See HELP."""
+    if version:
+        import llavacli_core as core
+
+        typer.echo(f"llavacli {core.__version__}")
+        raise typer.Exit
+    if ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help(), err=True)
+        raise typer.Exit(USAGE)
+
+
+def run(argv: Sequence[str], stopper: Stopper) -> int:
+    """Run the command line and give its exit code; nothing that goes wrong gets past here with a traceback."""
+    streams.fill_closed_descriptors()
+    cli: Any = typer.main.get_command(app)
+    meta: dict[str, Any] = {}
+    try:
+        if "_LLAVACLI_COMPLETE" in os.environ:
+            cli.main(args=list(argv), prog_name="llavacli")
+        with cli.make_context("llavacli", list(argv), obj=stopper) as context:
+            meta = context.meta
+            cli.invoke(context)
+        return 0
+    except typer.Exit as done:
+        return done.exit_code
+    except Exception as error:
+        return stopper.exit_code if stopper.signum is not None else _reported(error, meta.get(SETTLED))
+
+
+def _reported(error: Exception, terminal: TerminalOptions | None) -> int:
+    """Say what went wrong in one line, and give the exit code; `terminal` is None before a command has begun."""
+    if isinstance(error, OSError) and terminal is None:
+        error = streams.output_error(error)  # Typer was printing help
+    terminal = terminal or TerminalOptions()
+    notes = Notes(debug=terminal.debug, color=terminal.color)
+    if isinstance(error, streams.OutputError):
+        streams.abandon_stdout()
+        if error.exit_code != READER_GONE:
+            notes.error(Failure("internal", str(error), "write elsewhere, or make room"), error)
+        return error.exit_code
+    what = usage_failure(error) if isinstance(error, typer.TyperException) else failure(error)
+    notes.error(what, error)
+    return what.exit_code

@@ -1,0 +1,130 @@
+"""How a function becomes a command: groups of options spread into flags, config files filled in, help in sections."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import shlex
+from collections.abc import Callable, Iterable
+from dataclasses import fields, is_dataclass
+from difflib import get_close_matches
+from typing import Any, get_type_hints
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.models import OptionInfo
+
+from llavacli import options, settings
+from llavacli.failures import UsageError
+from llavacli.signals import Stopper
+from llavacli.sources import is_url
+
+SETTLED = "llavacli.settled"  # in Context.meta, once the command itself runs: its TerminalOptions
+
+
+class Command(TyperCommand):
+    """A command whose help shows the options under their headings."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write a section for each heading, in the order of its first option; `--help` comes last."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None and parameter.param_type_name == "option":
+                title = getattr(parameter, "rich_help_panel", None) or options.OUTPUT
+                sections.setdefault(title, []).append(record)
+        for title, rows in sections.items():
+            with formatter.section(title):
+                formatter.write_dl(rows)
+
+
+class Group(TyperGroup):
+    """The commands; a mistyped one is answered with what may have been meant."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """The group's own flags, off by default: Typer would load pydantic (80 ms) to convert a default of None."""
+        parameters = super().get_params(ctx)
+        for parameter in parameters:
+            if parameter.default is None and getattr(parameter, "is_bool_flag", False):
+                parameter.default = False
+        return parameters
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command that the first argument names."""
+        name = args[0]
+        if self.get_command(ctx, name) is None and not ctx.resilient_parsing:
+            raise UsageError(f"no such command: {name}", hint=self._nearest(name))
+        return super().resolve_command(ctx, args)
+
+    def _nearest(self, name: str) -> str:
+        close = get_close_matches(name, self.commands, n=1)
+        if close:
+            return f"did you mean {close[0]}?"
+        if os.path.lexists(name) or is_url(name):
+            return f"to describe a picture: llavacli describe {shlex.quote(name)}"
+        return "llavacli --help lists the commands"
+
+
+def command(function: Callable[..., int]) -> Callable[..., None]:
+    """`function`, as Typer wants it: each parameter that is a group of options becomes its fields.
+
+    The function gives the exit code. A parameter of type `Stopper` gets the process's own.
+    """
+    hints = get_type_hints(function, include_extras=True)
+    flat: list[inspect.Parameter] = []
+    groups: dict[str, type] = {}
+    stoppers: list[str] = []
+    for parameter in inspect.signature(function).parameters.values():
+        kind = hints[parameter.name]
+        if kind is Stopper:
+            stoppers.append(parameter.name)
+        elif isinstance(kind, type) and is_dataclass(kind):
+            groups[parameter.name] = kind
+            flat += _spread(kind)
+        else:
+            flat.append(parameter.replace(annotation=kind))
+
+    def run(ctx: typer.Context, **values: Any) -> None:
+        values |= _settled(ctx, _kinds(flat))
+        arguments: dict[str, Any] = dict.fromkeys(stoppers, ctx.obj)
+        for name, group in groups.items():
+            arguments[name] = group(**{field.name: values.pop(field.name) for field in fields(group)})
+            if isinstance(arguments[name], options.TerminalOptions):
+                ctx.meta[SETTLED] = arguments[name]
+        raise typer.Exit(function(**values, **arguments))
+
+    context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+    flat.sort(key=lambda parameter: parameter.kind)
+    run.__signature__ = inspect.Signature([context, *flat])  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in (context, *flat)}
+    run.__name__, run.__doc__ = function.__name__, function.__doc__
+    return run
+
+
+def _spread(group: type) -> list[inspect.Parameter]:
+    """A group's fields as parameters."""
+    hints = get_type_hints(group, include_extras=True)
+    return [
+        inspect.Parameter(
+            field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name]
+        )
+        for field in fields(group)
+    ]
+
+
+def _kinds(parameters: Iterable[inspect.Parameter]) -> dict[str, Any]:
+    """The type of each option, without what Typer is told about it; arguments are left out."""
+    return {
+        parameter.name: parameter.annotation.__origin__
+        for parameter in parameters
+        if any(isinstance(told, OptionInfo) for told in parameter.annotation.__metadata__)
+    }
+
+
+def _settled(ctx: typer.Context, kinds: dict[str, Any]) -> dict[str, Any]:
+    """Values for the options that no flag and no environment variable of Typer's has set."""
+    free = {name for name in kinds if getattr(ctx.get_parameter_source(name), "name", None) == "DEFAULT"}
+    shared = {field.name for group in options.SHARED for field in fields(group)}
+    commands = getattr(ctx.parent and ctx.parent.command, "commands", ())
+    values = settings.configured(str(ctx.info_name), kinds, shared, commands) | settings.listed_in_environment(kinds)
+    return {name: value for name, value in values.items() if name in free}

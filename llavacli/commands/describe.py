@@ -1,0 +1,120 @@
+"""`llavacli describe`: one answer per picture, or one for all of them together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from llavacli import loading
+from llavacli.asking import ask_all
+from llavacli.failures import UsageError, failure
+from llavacli.options import OUTPUT, GenerationOptions, ModelOptions, RecordOptions, TerminalOptions, flag
+from llavacli.render.dry_run import DryRunRecords, DryRunText, plan_of, refused
+from llavacli.render.record import Records
+from llavacli.render.statistics import statistics
+from llavacli.render.text import TextAnswers
+from llavacli.request import Question, Request, grouped, question_of
+from llavacli.signals import Stopper
+from llavacli.sources import named
+from llavacli.streams import Notes, Output
+
+if TYPE_CHECKING:
+    import llavacli_core as core
+
+Sources = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="SOURCE", show_default=False, help="A picture's path, an http(s) URL, or - for stdin."),
+]
+Together = Annotated[bool, flag("--together", panel=OUTPUT, help="Put all pictures into one prompt: one answer.")]
+DryRun = Annotated[bool, flag("--dry-run", panel=OUTPUT, help="Show the prompt and what it costs; load no weights.")]
+
+
+def describe(
+    sources: Sources = None,
+    *,
+    model: ModelOptions,
+    generation: GenerationOptions,
+    records: RecordOptions,
+    terminal: TerminalOptions,
+    stopper: Stopper,
+    together: Together = False,
+    dry_run: DryRun = False,
+) -> int:
+    """Describe pictures, or answer a question about each of them.
+
+    \b
+    Examples:
+      llavacli describe cat.jpg
+      llavacli describe -p "What colour is the cat?" cat.jpg https://example.org/dog.png
+      llavacli describe --together -p "What has changed?" before.jpg after.jpg
+      llavacli describe --json *.jpg > answers.jsonl
+      cat cat.jpg | llavacli describe -
+    """
+    notes = Notes(quiet=terminal.quiet, verbose=terminal.verbose, debug=terminal.debug, color=terminal.color)
+    output = Output(terminal.color)
+    if records.tokens and not records.json:
+        raise UsageError("--tokens adds to records, and none were asked for", hint="add --json")
+    question = question_of(generation)
+    requests = grouped(named(sources or []), together=together)
+    if dry_run:
+        return _plan_all(requests, question, model, records, output, notes)
+    show: TextAnswers | Records = TextAnswers(output, headed=len(requests) > 1)
+    if records.json:
+        show = Records(output, question, model, tokens=records.tokens)
+
+    def attempt(engine: core.Engine, request: Request) -> None:
+        done = _answer(engine, request, question, show, stopper)
+        for warning in done.warnings:
+            notes.warning(f"{request.title}: {warning}")
+        notes.statistics(f"{request.title}: {statistics(done)}")
+        stopper.check()
+
+    return ask_all(requests, lambda: loading.load(model, notes), attempt, show, notes)
+
+
+def _answer(
+    engine: core.Engine, request: Request, question: Question, show: TextAnswers | Records, stopper: Stopper
+) -> core.Done:
+    """Generate one answer and show it as it comes; a signal ends it at its next token."""
+    import llavacli_core as core
+
+    events = engine.generate(question.messages(request.pictures), question.sampling)
+    with stopper.answering(events.stop):
+        for event in events:
+            if isinstance(event, core.Done):
+                show.done(request, event, engine)
+                return event
+            show.piece(request, event.text)
+    raise AssertionError("the last event is Done")
+
+
+def _plan_all(
+    requests: Sequence[Request],
+    question: Question,
+    model: ModelOptions,
+    records: RecordOptions,
+    output: Output,
+    notes: Notes,
+) -> int:
+    """Show what each request comes to."""
+    import llavacli_core as core
+
+    show: DryRunText | DryRunRecords = DryRunText(output, headed=len(requests) > 1)
+    if records.json:
+        show = DryRunRecords(output, question, model)
+
+    def attempt(processor: core.Processor, request: Request) -> None:
+        prepared = processor.prepare(question.messages(request.pictures))
+        plan = plan_of(request, question, processor, prepared, tokens=records.tokens)
+        try:
+            processor.check_fits(prepared)
+        except core.errors.TooLong as error:
+            show.planned(request, plan | refused(failure(error)))
+            raise
+        show.planned(request, plan)
+        for warning in prepared.warnings:
+            notes.warning(f"{request.title}: {warning}")
+
+    return ask_all(requests, lambda: loading.load_processor(model, notes), attempt, show, notes)

@@ -1,0 +1,48 @@
+"""Completion of model names: aliases, what the shared cache holds, and folders. It must be quick: no torch, no Hub."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+
+def model_names(incomplete: str) -> list[str]:
+    """Names of models that begin with what is typed; for what looks like a path, the shell completes by itself."""
+    if incomplete.startswith((".", "/", "~")):
+        return []
+    import llavacli_core as core
+
+    names = ["demo", *core.aliases(), *_cached(), *_folders(incomplete)]
+    return sorted({name for name in names if name.startswith(incomplete)})
+
+
+def _cached() -> Iterator[str]:
+    """Hub ids in the shared cache, told from its folders' names (`models--org--name`)."""
+    try:
+        entries = os.listdir(_cache_folder())
+    except OSError:
+        return
+    for entry in entries:
+        if entry.startswith("models--"):
+            yield entry.removeprefix("models--").replace("--", "/")
+
+
+def _cache_folder() -> str:
+    """Where huggingface_hub keeps its cache (its documented variables; importing it would take too long)."""
+    if "HF_HUB_CACHE" in os.environ:
+        return os.environ["HF_HUB_CACHE"]
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    return os.path.join(os.environ.get("HF_HOME") or os.path.join(cache, "huggingface"), "hub")
+
+
+def _folders(incomplete: str) -> Iterator[str]:
+    """Folders that hold a checkpoint, or may hold one further down once a slash is typed."""
+    parent = os.path.dirname(incomplete)
+    try:
+        entries = [entry.name for entry in os.scandir(parent or ".") if entry.is_dir()]
+    except OSError:
+        return
+    for name in entries:
+        path = os.path.join(parent, name)
+        if os.path.isfile(os.path.join(path, "config.json")):
+            yield path

@@ -1,0 +1,91 @@
+"""Errors to one line on stderr and an exit code, as the contract of the terminal has them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+USAGE, SOME_FAILED, UNREADABLE, BAD_MODEL, TOO_BIG, UNEXPECTED = 2, 3, 4, 5, 6, 1
+CANNOT_WRITE, READER_GONE = 74, 141
+
+EXIT_CODES = {  # by the code that the record gives the error
+    "input_missing": UNREADABLE,
+    "input_unreadable": UNREADABLE,
+    "input_too_large": UNREADABLE,
+    "url": UNREADABLE,
+    "model_missing": BAD_MODEL,
+    "model_unsupported": BAD_MODEL,
+    "model_broken": BAD_MODEL,
+    "template": BAD_MODEL,
+    "too_long": TOO_BIG,
+    "out_of_memory": TOO_BIG,
+    "option": USAGE,
+    "internal": UNEXPECTED,
+}
+
+
+class UsageError(Exception):
+    """The command line, the environment or a config file asks for what cannot be."""
+
+    code = "option"
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What went wrong, for the record and for the line on stderr."""
+
+    code: str
+    message: str
+    hint: str | None
+
+    @property
+    def exit_code(self) -> int:
+        """The process's exit code, if nothing else happens."""
+        return EXIT_CODES[self.code]
+
+    @property
+    def concerns_all(self) -> bool:
+        """Whether every other source would meet the same."""
+        return self.exit_code in (USAGE, BAD_MODEL)
+
+    def __str__(self) -> str:
+        return f"{self.message} (hint: {self.hint})" if self.hint else self.message
+
+
+def failure(error: BaseException) -> Failure:
+    """The core's errors and our own say what they are; all else is a fault of the program."""
+    code = getattr(error, "code", None)
+    if code in EXIT_CODES:
+        return Failure(code, str(error), getattr(error, "hint", None))
+    if isinstance(error, MemoryError):
+        return Failure("out_of_memory", "the computer's memory does not suffice", "try a smaller model or picture")
+    what = f"{type(error).__name__}: {error}".rstrip(": ")
+    return Failure("internal", f"unexpected fault: {what}", "run it again with --debug, and report what it prints")
+
+
+def overall(failures: Sequence[Failure], asked: int) -> int:
+    """The exit code of a run: what all failures have in common, if nothing succeeded; else that some failed."""
+    codes = {failure.exit_code for failure in failures}
+    if not codes:
+        return 0
+    return codes.pop() if len(failures) == asked and len(codes) == 1 else SOME_FAILED
+
+
+def usage_failure(error: Any) -> Failure:
+    """A mistake that Typer found in the arguments or the environment, with what may have been meant."""
+    context = getattr(error, "ctx", None)
+    what = error.message if getattr(error, "possibilities", None) else error.format_message()
+    what = what[:1].lower() + what[1:].rstrip(".")
+    parameter = getattr(error, "param", None)
+    if context is not None and parameter is not None:
+        source = context.get_parameter_source(parameter.name)
+        if source is not None and source.name == "ENVIRONMENT":
+            what += f", in the environment variable {parameter.envvar}"
+    if getattr(error, "possibilities", None):
+        return Failure("option", what, f"did you mean {error.possibilities[0]}?")
+    return Failure("option", what, f"see {context.command_path if context else 'llavacli'} --help")

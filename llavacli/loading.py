@@ -1,0 +1,58 @@
+"""From the model's options to an engine: the demo's note, the download, and the core's `load`."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from llavacli.options import ModelOptions
+from llavacli.render.progress import follow
+from llavacli.streams import Notes
+
+if TYPE_CHECKING:
+    import llavacli_core as core
+
+DEMO = "demo"
+DEMO_NOTE = (
+    "no model chosen, so the built-in demo answers: it names simple coloured shapes and nothing else; "
+    "for real pictures choose one, e.g. -m llava-hf/llava-v1.6-mistral-7b-hf (about 15 GB)"
+)
+
+
+def model_name(options: ModelOptions) -> str:
+    """The model asked for, `~` expanded, or the demo."""
+    return os.path.expanduser(options.model) if options.model else DEMO
+
+
+def load(options: ModelOptions, notes: Notes) -> core.Engine:
+    """The engine, its checkpoint downloaded first if need be."""
+    import llavacli_core as core
+
+    name = _announced(options, notes)
+    if not options.offline and not core.is_cached(name, revision=options.revision):
+        follow(core.download(name, revision=options.revision), name, notes)
+    return core.load(
+        name,
+        device=options.device,
+        dtype=options.dtype,
+        quantize=None if options.quant == "none" else options.quant,
+        attention=options.attention,
+        revision=options.revision,
+        offline=options.offline,
+        template=options.template,
+    )
+
+
+def load_processor(options: ModelOptions, notes: Notes) -> core.Processor:
+    """The processor alone: no weights."""
+    import llavacli_core as core
+
+    name = _announced(options, notes)
+    return core.load_processor(name, revision=options.revision, offline=options.offline, template=options.template)
+
+
+def _announced(options: ModelOptions, notes: Notes) -> str:
+    """The model's name; when nobody chose one, say so once."""
+    if not options.model:
+        notes.note(DEMO_NOTE)
+    return model_name(options)

@@ -1,0 +1,153 @@
+"""The flags that commands share, each written once; every flag is also `LLAVACLI_<OPTION>` in the environment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import typer
+
+from llavacli.completion import model_names
+
+MODEL = "Model"
+GENERATION = "Generation"
+OUTPUT = "Output"
+
+
+def flag(*names: str, panel: str, help: str, metavar: str | None = None, repeatable: bool = False, **more: Any) -> Any:
+    """A Typer option under a heading of the help; the long name comes first and names the environment variable.
+
+    A repeatable option's variable is read by `settings`, since Typer would split it at every blank.
+    """
+    variable = None if repeatable else "LLAVACLI_" + names[0].removeprefix("--").replace("-", "_").upper()
+    return typer.Option(
+        *names,
+        rich_help_panel=panel,
+        help=help,
+        metavar=metavar,
+        envvar=variable,
+        show_envvar=False,
+        show_default=False,
+        **more,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelOptions:
+    """Which model, and where and how it is laid out."""
+
+    model: Annotated[
+        str | None,
+        flag(
+            "--model",
+            "-m",
+            panel=MODEL,
+            metavar="NAME",
+            help="A Hub id (org/name), a folder, or an alias. [default: the built-in demo]",
+            autocompletion=model_names,
+        ),
+    ] = None
+    revision: Annotated[
+        str | None, flag("--revision", panel=MODEL, metavar="REV", help="A branch, tag or commit of the Hub id.")
+    ] = None
+    template: Annotated[
+        str | None,
+        flag("--template", panel=MODEL, metavar="NAME|FILE", help="Prompt dialect, for a model that brings none."),
+    ] = None
+    device: Annotated[
+        str, flag("--device", panel=MODEL, metavar="DEVICE", help="auto, cpu, cuda, cuda:N or mps. [default: auto]")
+    ] = "auto"
+    dtype: Annotated[
+        Literal["auto", "float32", "bfloat16", "float16"],
+        flag("--dtype", panel=MODEL, metavar="DTYPE", help="auto, float32, bfloat16 or float16. [default: auto]"),
+    ] = "auto"
+    quant: Annotated[
+        Literal["none", "8bit", "4bit"],
+        flag("--quant", panel=MODEL, metavar="QUANT", help="none, 8bit or 4bit. [default: none]"),
+    ] = "none"
+    attention: Annotated[
+        Literal["auto", "sdpa", "flash", "eager"],
+        flag("--attention", panel=MODEL, metavar="KERNEL", help="auto, sdpa, flash or eager. [default: auto]"),
+    ] = "auto"
+    offline: Annotated[bool, flag("--offline", panel=MODEL, help="Never ask the Hub.")] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerationOptions:
+    """What is asked, and how the answer is generated."""
+
+    prompt: Annotated[
+        str | None,
+        flag(
+            "--prompt",
+            "-p",
+            panel=GENERATION,
+            metavar="TEXT",
+            help='What to ask. [default: "Describe this image in detail."]',
+        ),
+    ] = None
+    system: Annotated[
+        str | None, flag("--system", "-s", panel=GENERATION, metavar="TEXT", help="The system prompt.")
+    ] = None
+    max_tokens: Annotated[
+        int, flag("--max-tokens", panel=GENERATION, metavar="N", help="The longest answer, in tokens. [default: 256]")
+    ] = 256
+    temperature: Annotated[
+        float,
+        flag("--temperature", panel=GENERATION, metavar="T", help="0 is greedy, hence reproducible. [default: 0]"),
+    ] = 0.0
+    top_p: Annotated[
+        float | None, flag("--top-p", panel=GENERATION, metavar="P", help="Sample from the likeliest, up to P in all.")
+    ] = None
+    top_k: Annotated[
+        int | None, flag("--top-k", panel=GENERATION, metavar="K", help="Sample from the K likeliest.")
+    ] = None
+    min_p: Annotated[
+        float | None, flag("--min-p", panel=GENERATION, metavar="P", help="Leave out what is below P x the likeliest.")
+    ] = None
+    repetition_penalty: Annotated[
+        float,
+        flag("--repetition-penalty", panel=GENERATION, metavar="R", help="Above 1 discourages repeats. [default: 1]"),
+    ] = 1.0
+    beams: Annotated[int, flag("--beams", panel=GENERATION, metavar="N", help="Beams to search with. [default: 1]")] = 1
+    seed: Annotated[
+        int | None, flag("--seed", panel=GENERATION, metavar="N", help="The same seed gives the same sample.")
+    ] = None
+    stop: Annotated[
+        list[str] | None,
+        flag(
+            "--stop",
+            panel=GENERATION,
+            metavar="TEXT",
+            help="End the answer before this text; may be repeated.",
+            repeatable=True,
+        ),
+    ] = None
+    max_tiles: Annotated[
+        int | None,
+        flag("--max-tiles", panel=GENERATION, metavar="N", help="Cut a picture into at most N tiles (AnyRes)."),
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TerminalOptions:
+    """How much is said, and how it looks."""
+
+    quiet: Annotated[bool, flag("--quiet", "-q", panel=OUTPUT, help="No notes, no warnings, no progress.")] = False
+    verbose: Annotated[bool, flag("--verbose", "-v", panel=OUTPUT, help="Tokens and timing, on stderr.")] = False
+    debug: Annotated[bool, flag("--debug", panel=OUTPUT, help="Add the traceback to an error.")] = False
+    color: Annotated[
+        Literal["auto", "always", "never"],
+        flag("--color", panel=OUTPUT, metavar="WHEN", help="auto, always or never. [default: auto]"),
+    ] = "auto"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordOptions:
+    """Whether answers are records, and what these hold."""
+
+    json: Annotated[bool, flag("--json", panel=OUTPUT, help="One JSON record per line.")] = False
+    tokens: Annotated[bool, flag("--tokens", panel=OUTPUT, help="Add prompt_text and token_ids to records.")] = False
+
+
+SHARED = (ModelOptions, GenerationOptions, TerminalOptions, RecordOptions)

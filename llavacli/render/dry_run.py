@@ -1,0 +1,135 @@
+"""What a prompt would be and cost, without weights: as text, or as JSON along the lines of the record."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from llavacli.failures import Failure
+from llavacli.loading import model_name
+from llavacli.options import ModelOptions
+from llavacli.render.record import error, images, line, model, unloaded
+from llavacli.render.text import escaped, heading
+
+if TYPE_CHECKING:
+    import llavacli_core as core
+    from llavacli.request import Question, Request
+    from llavacli.streams import Output
+
+SCHEMA = "llavacli.dry-run/1"
+
+Plan = dict[str, Any]  # the JSON object; the text is written from it too
+
+
+class DryRunText:
+    """Shows the prompt, then a line for each picture and for the sum."""
+
+    def __init__(self, output: Output, *, headed: bool) -> None:
+        self._output = output
+        self._headed = headed
+        self._first = True
+
+    def planned(self, request: Request, plan: Plan) -> None:
+        """Show a request that could be prepared, whether it fits or not."""
+        gap = "" if self._first else "\n"
+        self._first = False
+        top = f"{heading(request.title, self._output)}\n" if self._headed else ""
+        text, names = plan["prompt_text"], [image["source"] for image in plan["images"]]
+        if self._output.is_terminal:
+            text, names = escaped(text), [escaped(name, lines=False) for name in names]
+        end = "" if text.endswith("\n") else "\n"
+        self._output.write(f"{gap}{top}{text}{end}\n{_sum(plan, names)}")
+
+    def failed(self, request: Request, failure: Failure, info: core.ModelInfo | None) -> None:
+        """Nothing: what went wrong is for stderr."""
+
+
+class DryRunRecords:
+    """Writes one JSON object per request."""
+
+    def __init__(self, output: Output, question: Question, options: ModelOptions) -> None:
+        self._output = output
+        self._question = question
+        self._unloaded = unloaded(model_name(options), options.revision)
+        self._written: Request | None = None
+
+    def planned(self, request: Request, plan: Plan) -> None:
+        """Write a request that could be prepared, whether it fits or not."""
+        self._written = request
+        self._output.write(line(plan))
+
+    def failed(self, request: Request, failure: Failure, info: core.ModelInfo | None) -> None:
+        """Write a request that could not be prepared; one that does not fit is written already."""
+        if request is self._written:
+            return
+        plan = _empty(request, self._question, self._unloaded if info is None else model(info)) | refused(failure)
+        self._output.write(line(plan))
+
+
+def plan_of(
+    request: Request, question: Question, processor: core.Processor, prepared: core.Request, *, tokens: bool
+) -> Plan:
+    """What a request comes to, as long as nothing is wrong with it."""
+    prompt_tokens, positions = len(prepared.token_ids), processor.info.max_positions
+    plan = _empty(request, question, model(processor.info)) | {
+        "images": images(request.names, prepared.images),
+        "usage": {
+            "prompt_tokens": prompt_tokens,
+            "image_tokens": prepared.image_tokens,
+            "max_tokens": question.sampling.max_tokens,
+            "max_positions": positions,
+        },
+        "fits": True,
+        "warnings": list(prepared.warnings),
+        "prompt_text": prepared.prompt_text,
+    }
+    return plan | {"token_ids": list(prepared.token_ids)} if tokens else plan
+
+
+def refused(why: Failure) -> Plan:
+    """What is different in the plan of a request that cannot be asked."""
+    return {"status": "error", "fits": False, "error": error(why)}
+
+
+def _empty(request: Request, question: Question, info: dict[str, Any]) -> Plan:
+    """A plan with all its keys in order, and nothing prepared yet."""
+    return {
+        "schema": SCHEMA,
+        "status": "ok",
+        "source": request.source,
+        "images": [],
+        "videos": [],
+        "prompt": question.prompt,
+        "system": question.system,
+        "model": info,
+        "params": question.params(),
+        "usage": None,
+        "fits": None,
+        "warnings": [],
+        "error": None,
+        "prompt_text": None,
+    }
+
+
+def _sum(plan: Plan, names: list[str]) -> str:
+    """The lines below the prompt: pictures, tokens, and whether they fit."""
+    lines = [
+        f"picture  {name}: {image['width']}x{image['height']}, {_count(image['tiles'], 'tile')}, "
+        f"{_count(image['tokens'], 'token')}"
+        for name, image in zip(names, plan["images"], strict=True)
+    ]
+    usage = plan["usage"]
+    room = usage["max_positions"] - usage["prompt_tokens"]
+    verdict = "does not fit"
+    if plan["fits"]:
+        verdict = "fits" if room >= usage["max_tokens"] else f"fits, but an answer ends after {_count(room, 'token')}"
+    lines += [
+        f"prompt   {_count(usage['prompt_tokens'], 'token')}, {usage['image_tokens']} of them for pictures",
+        f"answer   {_count(usage['max_tokens'], 'token')} at most",
+        f"model    {usage['max_positions']} positions: {verdict}",
+    ]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _count(number: int, noun: str) -> str:
+    """`1 tile`, `5 tiles`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

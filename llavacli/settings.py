@@ -1,0 +1,114 @@
+"""Where a value comes from: flag > environment > ./llavacli.toml > the user's config.toml > default.
+
+Flags, environment and defaults are Typer's; this is the part between. A file holds option names as keys, and tables
+named after commands for one command alone:
+
+    model = "llava-hf/llava-1.5-7b-hf"
+    max-tokens = 128
+    [describe]
+    json = true
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin
+
+from llavacli.failures import UsageError
+
+Kinds = Mapping[str, Any]  # option name -> its type
+
+NAMES = {str: "a string", int: "a whole number", float: "a number", bool: "true or false", list: "a list of strings"}
+
+
+def configured(command: str, kinds: Kinds, shared: Collection[str], commands: Collection[str]) -> dict[str, Any]:
+    """The values that the config files give to `command`'s options; the project's file outranks the user's."""
+    values: dict[str, Any] = {}
+    for path in (user_file(), Path("llavacli.toml")):
+        tables = _read(path)
+        own = tables.pop(command, {})
+        for name in set(commands) & tables.keys():
+            del tables[name]  # checked when that command runs
+        if not isinstance(own, dict):
+            raise UsageError(f"{path}: {command} must be a table", hint=f"write [{command}] on a line of its own")
+        values |= _checked(path, tables, {name: kinds[name] for name in shared})
+        values |= _checked(path, own, kinds)
+    return values
+
+
+def user_file() -> Path:
+    """The user's own config file, whether it exists or not."""
+    import platformdirs
+
+    return platformdirs.user_config_path("llavacli", appauthor=False) / "config.toml"
+
+
+def listed_in_environment(kinds: Kinds) -> dict[str, list[str]]:
+    """The repeatable options' environment variables: one value per line (Typer would split at every blank)."""
+    found = {name: os.environ.get(f"LLAVACLI_{name.upper()}") for name, kind in kinds.items() if _lists(kind)}
+    return {name: text.splitlines() for name, text in found.items() if text}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """A TOML file's content; empty when there is no such file."""
+    import tomllib
+
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}", hint="the config file must be readable") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: not valid TOML: {error}", hint="correct the file or remove it") from error
+
+
+def _checked(path: Path, table: Mapping[str, Any], kinds: Kinds) -> dict[str, Any]:
+    """The table with its keys as parameter names; strangers and wrong types are refused."""
+    values = {}
+    for key, value in table.items():
+        name = key.replace("-", "_")
+        if name not in kinds:
+            raise UsageError(f"{path}: unknown option {key!r}", hint=_nearest(key, kinds))
+        if not _is(value, kinds[name]):
+            raise UsageError(f"{path}: {key} must be {_wanted(kinds[name])}, not {value!r}", hint="correct the file")
+        values[name] = value
+    return values
+
+
+def _nearest(key: str, kinds: Kinds) -> str:
+    """What may have been meant."""
+    names = [name.replace("_", "-") for name in kinds]
+    close = get_close_matches(key.replace("_", "-"), names, n=1)
+    return f"did you mean {close[0]!r}?" if close else "options are named as their flags, e.g. max-tokens"
+
+
+def _is(value: Any, kind: Any) -> bool:
+    """Whether a TOML value is of an option's type."""
+    origin = get_origin(kind)
+    if origin in (Union, UnionType):
+        return any(_is(value, one) for one in get_args(kind))
+    if origin is Literal:
+        return value in get_args(kind)
+    if origin is list:
+        return isinstance(value, list) and all(isinstance(one, str) for one in value)
+    return type(value) is kind or (kind is float and type(value) is int)
+
+
+def _lists(kind: Any) -> bool:
+    """Whether an option may be repeated."""
+    return any(get_origin(one) is list for one in (kind, *get_args(kind)))
+
+
+def _wanted(kind: Any) -> str:
+    """An option's type in words."""
+    if get_origin(kind) in (Union, UnionType):
+        return _wanted(next(one for one in get_args(kind) if one is not NoneType))
+    if get_origin(kind) is Literal:
+        return " or ".join(repr(choice) for choice in get_args(kind))
+    return NAMES[get_origin(kind) or kind]

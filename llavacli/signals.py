@@ -1,0 +1,65 @@
+"""SIGINT, SIGTERM, SIGHUP: the first ends the run or the answer under way, the second ends the process at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import NoReturn
+
+STOPPING = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
+
+
+class Interrupted(BaseException):
+    """A signal came while no answer was under way; `BaseException`, so that no library takes it for its own."""
+
+
+class Stopper:
+    """What a signal does: raise `Interrupted`, or while an answer is under way, ask it to end at its next token."""
+
+    def __init__(self) -> None:
+        self.signum: int | None = None
+        self._stop: Callable[[], None] | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """The shell's convention: 128 and the signal's number."""
+        return 128 + (self.signum or 0)
+
+    def install(self) -> None:
+        """Take over the signals, except those ignored on purpose (`nohup`, a background job)."""
+        for name in STOPPING:
+            signum = getattr(signal, name, None)
+            if signum is not None and signal.getsignal(signum) is not signal.SIG_IGN:
+                signal.signal(signum, self._signalled)
+
+    def check(self) -> None:
+        """Raise `Interrupted` for a signal whose exception a library swallowed."""
+        if self.signum is not None:
+            raise Interrupted
+
+    @contextmanager
+    def answering(self, stop: Callable[[], None]) -> Iterator[None]:
+        """While the block runs, a signal calls `stop` instead of raising."""
+        self.check()
+        self._stop = stop
+        try:
+            yield
+        finally:
+            self._stop = None
+
+    def _signalled(self, signum: int, _frame: FrameType | None) -> None:
+        """Handle a signal: see the class."""
+        if self.signum is not None:
+            leave_at_once(128 + signum)
+        self.signum = signum
+        if self._stop is None:
+            raise Interrupted
+        self._stop()
+
+
+def leave_at_once(code: int) -> NoReturn:
+    """End the process without unwinding: no handlers, no destructors, no flushing (our own output is unbuffered)."""
+    os._exit(code)

@@ -1,0 +1,1 @@
+"""The terminal: streams, signals, exit codes, records and settings."""

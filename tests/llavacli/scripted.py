@@ -1,0 +1,160 @@
+"""llavacli over a core that answers from a script, without torch: `python -m tests.llavacli.scripted ARGS`.
+
+The script (JSON in the variable SCRIPT) may hold: `pieces`, of every answer; `fail`, from a source to an error's code;
+`load` and `fail_late`, an error's code; `warnings`; `wait`, where to hang ("load", "prepare" or "answer", after the
+pieces) until a signal comes, once the file `ready` exists (`deaf`: without heeding `stop()`); `log`, a file that gets a
+line of JSON for every load and every question.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import llavacli_core as core
+
+ERRORS = {error.code: error for error in vars(core.errors).values() if isinstance(error, type)}
+INFO = SimpleNamespace(
+    id="scripted",
+    revision=None,
+    family="llava_next",
+    dtype="float32",
+    quant="none",
+    device="cpu",
+    template="vicuna",
+    template_origin="chat_template.jinja",
+    max_positions=2048,
+)
+
+
+def error(code: str) -> Exception:
+    """An error of the core's tree, or for "fault" one that is nobody's."""
+    if code == "fault":
+        return RuntimeError("something broke")
+    return ERRORS[code](f"it is {code}", hint="do something")
+
+
+class Script:
+    """What the core is to do."""
+
+    def __init__(self, lines: dict[str, Any]) -> None:
+        self.lines = lines
+
+    def functions(self) -> dict[str, Any]:
+        """What takes the place of the core's own."""
+        return {
+            "load": self.load,
+            "download": self.download,
+            "is_cached": lambda model, revision=None: not model.startswith("org/absent"),
+        }
+
+    def load(self, model: str, **options: Any) -> Engine:
+        """Stands in for core.load."""
+        self.log({"model": model} | options)
+        self.wait("load")
+        if "load" in self.lines:
+            raise error(self.lines["load"])
+        return Engine(self)
+
+    def download(self, model: str, *, revision: str | None = None) -> Iterator[core.Progress]:
+        """Stands in for core.download."""
+        self.log({"download": model})
+        if self.lines.get("unknown"):
+            raise error("model_missing")
+        yield from (core.Progress(done, 200) for done in (0, 100, 200))
+
+    def log(self, entry: dict[str, Any]) -> None:
+        """Leave a line in the log."""
+        if "log" in self.lines:
+            with Path(self.lines["log"]).open("a") as file:
+                file.write(json.dumps(entry) + "\n")
+
+    def wait(self, where: str) -> None:
+        """Hang here if the script says so."""
+        if self.reaches(where):
+            while True:
+                time.sleep(0.01)  # a long sleep may begin just after the signal came, and not notice it
+
+    def reaches(self, where: str) -> bool:
+        """Whether this is where to hang; then say that it has come to this."""
+        if self.lines.get("wait") != where:
+            return False
+        Path(self.lines["ready"]).touch()
+        return True
+
+    def seen(self, image: core.Image) -> core.SeenImage:
+        """A picture, not looked at."""
+        assert isinstance(image.source, (str, bytes))
+        if isinstance(image.source, str) and os.path.basename(image.source) in self.lines.get("fail", {}):
+            raise error(self.lines["fail"][os.path.basename(image.source)])
+        data = image.source if isinstance(image.source, bytes) else Path(image.source).read_bytes()
+        digest = hashlib.sha256(data).hexdigest()
+        return core.SeenImage(source="core's name", sha256=digest, width=4, height=3, tiles=1, tokens=5)
+
+
+class Engine:
+    """Stands in for core.Engine."""
+
+    load_ms = 7.2
+    info = INFO
+
+    def __init__(self, script: Script) -> None:
+        self.script = script
+
+    def generate(self, messages: Sequence[core.Message], sampling: core.Sampling) -> Generation:
+        system = [message.text for message in messages if message.role == "system"]
+        self.script.log({"system": system, "prompt": messages[-1].text} | vars(sampling))
+        self.script.wait("prepare")
+        return Generation(self.script, [self.script.seen(image) for each in messages for image in each.images])
+
+
+class Generation(Iterator[core.Event]):
+    """The script's pieces, one by one."""
+
+    def __init__(self, script: Script, images: Sequence[core.SeenImage]) -> None:
+        self.script = script
+        self.images = images
+        self.stopped = False
+        self.events = self.answer()
+
+    def __next__(self) -> core.Event:
+        return next(self.events)
+
+    def stop(self) -> None:
+        self.stopped = "deaf" not in self.script.lines
+
+    def answer(self) -> Iterator[core.Event]:
+        lines = self.script.lines
+        said = []
+        for piece in lines.get("pieces", ["A red", " circle."]):
+            said.append(piece)
+            yield core.Text(piece)
+        if self.script.reaches("answer"):
+            while not self.stopped:
+                time.sleep(0.01)
+        if "fail_late" in lines:
+            raise error(lines["fail_late"])
+        yield core.Done(
+            text="".join(said),
+            token_ids=tuple(range(len(said))),
+            finish_reason="interrupted" if self.stopped else "stop",
+            prompt_text="USER: <image>\nWhat? ASSISTANT:",
+            images=tuple(self.images),
+            usage=core.Usage(prompt_tokens=7, image_tokens=5, cached_tokens=0, completion_tokens=len(said)),
+            timing=core.Timing(prepare=1.4, vision=2.5, prefill=3.6, decode=4.2, total=11.7),
+            warnings=tuple(lines.get("warnings", ())),
+        )
+
+
+if __name__ == "__main__":
+    for name, function in Script(json.loads(os.environ.get("SCRIPT", "{}"))).functions().items():
+        setattr(core, name, function)
+    from llavacli.__main__ import main
+
+    main()

@@ -1,0 +1,89 @@
+"""Config files: which value wins, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.llavacli.running import Run
+
+
+def user_config(home: Path, text: str) -> None:
+    from llavacli.settings import user_file
+
+    user_file().parent.mkdir(parents=True)
+    user_file().write_text(text)
+
+
+def asked(ask: Run, home: Path, *args: str) -> dict[str, object]:
+    """What the core was asked to load and generate."""
+    log = home / "log"
+    log.unlink(missing_ok=True)
+    result = ask("describe", "a.png", *args, script={"log": str(log)})
+    assert result.returncode == 0, result.stderr
+    loaded, question = map(json.loads, log.read_text().splitlines())
+    return loaded | question
+
+
+def test_flag_over_variable_over_project_over_user_over_default(
+    ask: Run, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert asked(ask, home)["max_tokens"] == 256
+    user_config(home, "max-tokens = 1\ntemperature = 1\nmodel = 'org/user'\n[describe]\nmax-tokens = 2\nseed = 2")
+    assert asked(ask, home)["max_tokens"] == 2
+    Path("llavacli.toml").write_text("max_tokens = 3\nstop = ['x y']\n[describe]\nquiet = true\n")
+    result = asked(ask, home)
+    assert (result["max_tokens"], result["temperature"], result["seed"]) == (3, 1, 2)
+    assert (result["model"], result["stop"]) == ("org/user", ["x y"])
+    monkeypatch.setenv("LLAVACLI_MAX_TOKENS", "4")
+    assert asked(ask, home)["max_tokens"] == 4
+    assert asked(ask, home, "--max-tokens", "5")["max_tokens"] == 5
+    assert asked(ask, home, "--max-tokens", "256")["max_tokens"] == 256  # a flag is a flag, default or not
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("max-tokens = ", "not valid TOML"),
+        ("\x00", "not valid TOML"),
+        ("max-tokns = 3", "unknown option 'max-tokns' (hint: did you mean 'max-tokens'?)"),
+        ("dry-run = true", "unknown option 'dry-run'"),  # one command's own: only in its table
+        ("[caption]\nx = 1", "unknown option 'caption'"),
+        ("describe = 3", "describe must be a table"),
+        ("max-tokens = 'many'", "max-tokens must be a whole number, not 'many'"),
+        ("max-tokens = 1.5", "max-tokens must be a whole number, not 1.5"),
+        ("max-tokens = true", "max-tokens must be a whole number, not True"),
+        ("temperature = '1'", "temperature must be a number, not '1'"),
+        ("offline = 'yes'", "offline must be true or false, not 'yes'"),
+        ("stop = 'x'", "stop must be a list of strings, not 'x'"),
+        ("dtype = 'int8'", "dtype must be 'auto' or 'float32' or 'bfloat16' or 'float16', not 'int8'"),
+        ("[describe]\nmodel = 3", "model must be a string, not 3"),
+    ],
+)
+def test_a_bad_config_is_one_line_that_names_the_file(ask: Run, home: Path, text: str, line: str) -> None:
+    Path("llavacli.toml").write_text(text)
+    result = ask("describe", "a.png")
+    assert result.returncode == 2
+    said = result.stderr.decode()
+    assert said.startswith("llavacli: error: llavacli.toml: ")
+    assert line in said
+    assert said.count("\n") == 1
+
+
+def test_a_bad_config_does_not_stop_help(ask: Run, home: Path) -> None:
+    Path("llavacli.toml").write_text("nonsense")
+    assert ask("describe", "--help").returncode == 0
+
+
+def test_a_commands_own_table_takes_its_own_options(ask: Run, home: Path) -> None:
+    Path("llavacli.toml").write_text("[describe]\ntogether = true\njson = true\n")
+    assert json.loads(ask("describe", "a.png").stdout)["source"] == ["a.png"]
+
+
+def test_a_config_that_cannot_be_read(ask: Run, home: Path) -> None:
+    Path("llavacli.toml").mkdir()
+    result = ask("describe", "a.png")
+    assert result.returncode == 2
+    assert b"llavacli.toml: Is a directory" in result.stderr

@@ -1,0 +1,109 @@
+"""SIGINT, SIGTERM, SIGHUP: what is done is kept, and the exit code says which it was."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import signal
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+from tests.llavacli.running import SCRIPTED, until
+
+Start = Callable[..., "subprocess.Popen[bytes]"]
+SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+
+
+@pytest.mark.parametrize(("signum", "code"), SIGNALS)
+def test_an_answer_under_way_is_kept(started: Start, signum: int, code: int) -> None:
+    process = started("describe", "-q", "a.png", "b.png", script={"wait": "answer"})
+    process.send_signal(signum)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out, err) == (code, b"==> a.png <==\nA red circle.\n", b"")
+
+
+def test_the_record_says_that_it_was_interrupted(started: Start) -> None:
+    process = started("describe", "-q", "--json", "a.png", "b.png", script={"wait": "answer"})
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=30)
+    assert process.returncode == 130
+    record = json.loads(out)
+    assert (record["status"], record["finish_reason"]) == ("interrupted", "interrupted")
+    assert record["text"] == "A red circle."
+
+
+@pytest.mark.parametrize("where", ["load", "prepare"])
+@pytest.mark.parametrize(("signum", "code"), SIGNALS)
+def test_before_the_answer_it_ends_quietly(started: Start, where: str, signum: int, code: int) -> None:
+    process = started("describe", "-q", "a.png", script={"wait": where})
+    process.send_signal(signum)
+    assert process.communicate(timeout=30) == (b"", b"")
+    assert process.returncode == code
+
+
+def test_the_second_signal_ends_it_at_once(started: Start) -> None:
+    """A core that hangs where it cannot see the first one."""
+    process = started("describe", "-q", "a.png", script={"wait": "answer", "deaf": True})
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=30) == (b"", b"")
+    assert process.returncode == 130
+
+
+def test_during_the_imports_it_ends_quietly(home: object) -> None:
+    """However early it comes: Python's own start aside, no traceback."""
+    code = (
+        "import sys, time\n"
+        "class Slow:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'typer': print('importing', flush=True); time.sleep(30)\n"
+        "sys.meta_path.insert(0, Slow())\n"
+        "from llavacli.__main__ import main\nmain()"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=30)[1] == b""
+    assert process.returncode == 130
+
+
+def test_while_reading_stdin_it_ends_quietly(home: object) -> None:
+    process = subprocess.Popen([*SCRIPTED, "describe", "-"], stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdin is not None
+    process.stdin.write(b"the beginning of a picture")
+    process.stdin.flush()
+    until(lambda: left_in(process.stdin) == 0)
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=30)[1] == b""
+    assert process.returncode == 130
+
+
+def test_a_signal_that_is_ignored_on_purpose_stays_ignored(home: Path, started: Start) -> None:
+    """As `nohup` has it."""
+    process = started("describe", "-q", "a.png", script={"wait": "answer"}, preexec_fn=_ignore_hangup)
+    process.send_signal(signal.SIGHUP)
+    time.sleep(0.3)
+    assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    assert process.communicate(timeout=30)[0] == b"A red circle.\n"
+    assert process.returncode == 143
+
+
+def left_in(pipe: IO[bytes] | None) -> int:
+    """Bytes that nobody has read yet."""
+    assert pipe is not None
+    return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
+
+
+def _ignore_hangup() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)

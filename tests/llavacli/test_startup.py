@@ -1,0 +1,47 @@
+"""What must be quick loads nothing that is slow; the time itself is benchmarks/startup.py's."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from tests.llavacli.running import process
+
+HEAVY = {"torch", "numpy", "PIL", "jinja2", "prompt_toolkit", "rich", "huggingface_hub", "tokenizers", "pydantic"}
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["--help"],
+        ["-h"],
+        ["--version"],
+        ["describe", "--help"],
+        ["descibe"],
+        ["describe", "--modle", "x"],
+        ["--show-completion"],
+        [],
+    ],
+    ids=" ".join,
+)
+def test_help_loads_nothing_heavy(home: object, args: list[str]) -> None:
+    code = (
+        "import sys\nfrom llavacli.app import run\nfrom llavacli.signals import Stopper\n"
+        "try: run(sys.argv[1:], Stopper())\nexcept SystemExit: pass\n"
+        "print(*sys.modules, file=sys.stderr)"
+    )
+    result = process([sys.executable, "-c", code, *args], text=True)
+    loaded = set(result.stderr.splitlines()[-1].split())
+    assert "typer" in loaded
+    assert not HEAVY & loaded
+
+
+def test_a_usage_error_loads_no_model(home: object) -> None:
+    code = (
+        "import sys\nfrom llavacli.app import run\nfrom llavacli.signals import Stopper\n"
+        "assert run(sys.argv[1:], Stopper()) == 4\nprint(*sys.modules)"
+    )
+    result = process([sys.executable, "-c", code, "describe", "nope.png"], text=True)
+    assert result.returncode == 0, result.stderr
+    assert not {"torch", "numpy", "PIL", "jinja2", "tokenizers"} & set(result.stdout.split())
