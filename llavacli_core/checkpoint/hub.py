@@ -136,7 +136,7 @@ def _silent_bar(reports: Any) -> Any:
             super().__init__(*args, **{**kwargs, "file": io.StringIO(), "disable": False})
 
         def update(self, n: float | None = 1) -> bool | None:
-            shown = super().update(n)
+            shown: bool | None = super().update(n)
             if reports is not None and self.counts_bytes:
                 reports.put(Progress(int(self.n), int(self.total or 0)))
             return shown

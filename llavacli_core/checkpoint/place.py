@@ -41,5 +41,5 @@ def choose_dtype(name: str, device: torch.device, stored: str) -> torch.dtype:
 
 def computes_bfloat16() -> bool:
     """Whether this CPU has bfloat16 arithmetic (AVX-512 BF16 or AMX), not merely the format."""
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # from torch 2.9 or so on
+    capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()  # from torch 2.9 or so on
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

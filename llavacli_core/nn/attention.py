@@ -44,4 +44,5 @@ def _eager(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, *, ca
         mask = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
     if mask is not None:
         scores = scores.masked_fill(~mask, float("-inf"))
-    return scores.softmax(-1, dtype=torch.float32).to(query.dtype) @ value
+    weights: Tensor = scores.softmax(-1, dtype=torch.float32).to(query.dtype)
+    return weights @ value

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor
@@ -20,7 +20,7 @@ from llavacli_core.nn.cache import KVCache
 from llavacli_core.nn.norms import RMSNorm
 
 if TYPE_CHECKING:
-    from llavacli_core.nn.decoder import Decoder
+    from llavacli_core.nn.decoder import Block, Decoder
 
 Product = Callable[[Tensor], Tensor]
 
@@ -33,12 +33,12 @@ class RowNorm:
 
     def __init__(self, norm: RMSNorm) -> None:
         size = norm.weight.shape[0]
-        self.weight = norm.weight * size**0.5
+        self.weight: Tensor = norm.weight * float(size**0.5)
         self.floor = torch.tensor((norm.eps * size) ** 0.5, device=norm.weight.device)
 
     def __call__(self, x: Tensor) -> Tensor:
         """[D] -> [D]; the length is summed in float32 whatever the format."""
-        length = torch.linalg.vector_norm(x, dtype=torch.float32)
+        length: Tensor = torch.linalg.vector_norm(x, dtype=torch.float32)
         return (x * self.weight).div_(torch.hypot(length, self.floor))
 
 
@@ -78,7 +78,7 @@ class Step:
                 act=block.mlp.act,
                 window=block.attention.window,
             )
-            for block in decoder.blocks
+            for block in cast("list[Block]", decoder.blocks)
         ]
         self.kernel = decoder.kernel
         self.norm = RowNorm(decoder.norm)

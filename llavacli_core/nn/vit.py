@@ -74,7 +74,7 @@ class VisionTransformer(nn.Module):
         if self.class_embedding is not None:
             x = torch.cat((self.class_embedding.to(x.dtype).expand(len(x), 1, -1), x), dim=1)
         x = x + self.positions
-        return x if self.pre_norm is None else self.pre_norm(x)  # type: ignore[no-any-return]
+        return x if self.pre_norm is None else self.pre_norm(x)
 
     def forward(self, pixels: Tensor, layers: tuple[int, ...]) -> list[Tensor]:
         """[N, 3, S, S] -> hidden states [N, P, D] of each of `layers`: 0 the embeddings, i the output of layer i."""
