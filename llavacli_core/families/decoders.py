@@ -74,6 +74,9 @@ def read_decoder(keys: Keys) -> DecoderConfig:
     layers = keys.integer("num_hidden_layers", default=32)
     # An explicit null asks for as many key-value heads as heads, which a missing key does for Llama alone.
     kv_default = heads if "num_key_value_heads" in keys.values else defaults.num_key_value_heads or heads
+    kv_heads = keys.integer("num_key_value_heads", default=kv_default)
+    if heads % kv_heads:
+        raise keys.fault("num_key_value_heads", f"a divisor of num_attention_heads, {heads}", kv_heads)
     theta, factor = _rope(keys)
     attention_bias = name == "llama" and keys.flag("attention_bias", default=False)
     return DecoderConfig(
@@ -82,7 +85,7 @@ def read_decoder(keys: Keys) -> DecoderConfig:
         intermediate_size=keys.integer("intermediate_size", default=defaults.intermediate_size),
         num_hidden_layers=layers,
         num_attention_heads=heads,
-        num_key_value_heads=keys.integer("num_key_value_heads", default=kv_default),
+        num_key_value_heads=kv_heads,
         head_dim=keys.integer("head_dim", default=hidden_size // heads),
         hidden_act=keys.choice("hidden_act", among=ACTIVATIONS, default="silu"),
         rms_norm_eps=keys.number("rms_norm_eps", default=1e-6),

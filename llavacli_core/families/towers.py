@@ -36,11 +36,15 @@ def read_tower(keys: Keys) -> VisionConfig:
     if not keys.values:
         keys = Keys(CLIP_LARGE_336, keys.where)
     clip = tower_type(keys) == "clip_vision_model"
+    hidden_size = keys.integer("hidden_size", default=768)
+    heads = keys.integer("num_attention_heads", default=12)
+    if hidden_size % heads:
+        raise keys.fault("num_attention_heads", f"a divisor of hidden_size, {hidden_size}", heads)
     return VisionConfig(
-        hidden_size=keys.integer("hidden_size", default=768),
+        hidden_size=hidden_size,
         intermediate_size=keys.integer("intermediate_size", default=3072),
         num_hidden_layers=keys.integer("num_hidden_layers", default=12),
-        num_attention_heads=keys.integer("num_attention_heads", default=12),
+        num_attention_heads=heads,
         image_size=keys.integer("image_size", default=224),
         patch_size=keys.integer("patch_size", default=32 if clip else 16),
         num_channels=keys.integer("num_channels", default=3),
