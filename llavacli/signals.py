@@ -50,6 +50,10 @@ class Stopper:
         finally:
             self._stop = None
 
+    def finish(self) -> None:
+        """From now on a signal raises nothing: all is done but leaving."""
+        self._stop = lambda: None
+
     def _signalled(self, signum: int, _frame: FrameType | None) -> None:
         """Handle a signal: see the class."""
         if self.signum is not None:
