@@ -11,9 +11,9 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from llavacli_core.checkpoint.files import Description
-from llavacli_core.checkpoint.place import choose_device, choose_dtype
+from llavacli_core.checkpoint.place import choose_device, choose_dtype, memory_for
 from llavacli_core.checkpoint.weights import Plan, Stored, has_head, make_plan, stored_tensors
-from llavacli_core.errors import BadOption, OutOfMemory
+from llavacli_core.errors import BadOption
 from llavacli_core.nn.linear import Apart, Linear
 from llavacli_core.nn.llava import Llava
 from llavacli_core.options import Placement
@@ -38,12 +38,8 @@ def load_network(folder: Path, description: Description, placement: Placement) -
     with torch.device("meta"):  # shapes alone: nothing is allocated, nothing initialised
         network = Llava(config, kernel="sdpa" if placement.attention == "auto" else placement.attention)
     plan = make_plan(network, tensors, table)
-    try:
+    with memory_for("the weights", device, hint="--dtype bfloat16, --device cpu, or a smaller model"):
         fill(network, plan, device, dtype)
-    except torch.OutOfMemoryError as error:
-        raise OutOfMemory(
-            f"the weights do not fit into the memory of {device}", hint="--dtype bfloat16, or --device cpu"
-        ) from error
     return network.eval()
 
 

@@ -1,10 +1,13 @@
-"""Which device, and which number format there."""
+"""Which device, which number format there, and what to say when its memory does not suffice."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
-from llavacli_core.errors import BadOption
+from llavacli_core.errors import BadOption, OutOfMemory
 
 
 def choose_device(name: str) -> torch.device:
@@ -43,3 +46,16 @@ def computes_bfloat16() -> bool:
     """Whether this CPU has bfloat16 arithmetic (AVX-512 BF16 or AMX), not merely the format."""
     capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()  # from torch 2.9 or so on
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
+@contextmanager
+def memory_for(purpose: str, device: torch.device, hint: str) -> Iterator[None]:
+    """Allocations inside that fail raise OutOfMemory, which says what the memory was for."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise OutOfMemory(f"not enough memory on {device} for {purpose}", hint=hint) from error
+    except RuntimeError as error:  # what torch's allocator raises on a CPU has no class of its own
+        if "can't allocate memory" not in str(error):
+            raise
+        raise OutOfMemory(f"not enough memory on {device} for {purpose}", hint=hint) from error

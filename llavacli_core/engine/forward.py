@@ -5,10 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from llavacli_core.checkpoint.place import memory_for
 from llavacli_core.engine.memory import Key, Memory
 from llavacli_core.engine.processor import Request
-from llavacli_core.errors import OutOfMemory
 from llavacli_core.nn.llava import Llava
+
+FEWER = "fewer pictures or tiles (--max-tiles), or --device cpu"
 
 
 @torch.inference_mode()
@@ -23,9 +25,10 @@ def encode_pictures(network: Llava, request: Request, memory: Memory, reused: in
     if not new:
         return
     cache = memory.cache
-    pixels = torch.cat([torch.from_numpy(tiles.pixels) for tiles in new.values()])
-    pixels = pixels.to(device=cache.device, dtype=cache.dtype)
-    features = network.image_features(pixels, [tiles.grid for tiles in new.values()])
+    with memory_for(f"{len(new)} pictures", cache.device, FEWER):
+        pixels = torch.cat([torch.from_numpy(tiles.pixels) for tiles in new.values()])
+        pixels = pixels.to(device=cache.device, dtype=cache.dtype)
+        features = network.image_features(pixels, [tiles.grid for tiles in new.values()])
     memory.features.update(zip(new, features, strict=True))
 
 
@@ -38,13 +41,8 @@ def prefill(network: Llava, request: Request, memory: Memory, keys: list[Key], r
         for span, picture in zip(request.spans, request.pictures, strict=True)
         if span.start >= reused
     ]
-    try:
+    with memory_for(f"a prompt of {len(keys)} tokens", memory.cache.device, FEWER):
         hidden = network.decoder(network.embed(ids, features), memory.cache)
-    except torch.OutOfMemoryError as error:
-        raise OutOfMemory(
-            f"out of memory on {memory.cache.device} for a prompt of {len(keys)} tokens",
-            hint="fewer pictures or tiles (--max-tiles), or --device cpu",
-        ) from error
     memory.held += keys[reused:]
     return network.decoder.logits(hidden[:, -1])
 
@@ -52,5 +50,6 @@ def prefill(network: Llava, request: Request, memory: Memory, keys: list[Key], r
 @torch.inference_mode()
 def step(network: Llava, chosen: Tensor, token_id: int, memory: Memory) -> Tensor:
     """Append a token, [1, 1] on the device and known to the host; scores [1, V] of the next."""
+    logits = network.decoder.step(chosen, memory.cache)
     memory.held.append(token_id)
-    return network.decoder.step(chosen, memory.cache)
+    return logits
