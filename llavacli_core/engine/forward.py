@@ -15,7 +15,12 @@ FEWER = "fewer pictures or tiles (--max-tiles), or --device cpu"
 
 @torch.inference_mode()
 def encode_pictures(network: Llava, request: Request, memory: Memory, reused: int) -> None:
-    """Features of the pictures that the cache does not cover and that were never encoded, as one batch of tiles."""
+    """Features of the pictures that the cache does not cover and that were never encoded, as one batch of tiles.
+
+    Features of pictures that have left the conversation are let go.
+    """
+    present = {picture.key for picture in request.pictures}
+    memory.features = {key: value for key, value in memory.features.items() if key in present}
     wanted = {
         picture.key: picture.tiles
         for span, picture in zip(request.spans, request.pictures, strict=True)

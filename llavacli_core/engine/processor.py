@@ -122,6 +122,8 @@ class Processor:
         image_token_id = self.description.model.image_token_id
         prompt = write(messages, self.template, self.tokenizer, self.image_token)
         layout = widen(prompt.token_ids, image_token_id, [picture.seen.tokens for picture in pictures])
+        if not layout.token_ids:
+            raise TemplateError("the prompt is empty", hint="give a text or a picture")
         return Request(
             prompt_text=prompt.text,
             token_ids=layout.token_ids,
