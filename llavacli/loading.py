@@ -28,9 +28,7 @@ def load(options: ModelOptions, notes: Notes) -> core.Engine:
     """The engine, its checkpoint downloaded first if need be."""
     import llavacli_core as core
 
-    name = _announced(options, notes)
-    if not options.offline and not core.is_cached(name, revision=options.revision):
-        follow(core.download(name, revision=options.revision), name, notes)
+    name = _present(options, notes)
     return core.load(
         name,
         device=options.device,
@@ -47,12 +45,17 @@ def load_processor(options: ModelOptions, notes: Notes) -> core.Processor:
     """The processor alone: no weights."""
     import llavacli_core as core
 
-    name = _announced(options, notes)
+    name = _present(options, notes)
     return core.load_processor(name, revision=options.revision, offline=options.offline, template=options.template)
 
 
-def _announced(options: ModelOptions, notes: Notes) -> str:
-    """The model's name; when nobody chose one, say so once."""
+def _present(options: ModelOptions, notes: Notes) -> str:
+    """The model's name, downloaded if need be; when nobody chose one, say so once."""
+    import llavacli_core as core
+
     if not options.model:
         notes.note(DEMO_NOTE)
-    return model_name(options)
+    name = model_name(options)
+    if not options.offline and not core.is_cached(name, revision=options.revision):
+        follow(core.download(name, revision=options.revision), name, notes)
+    return name

@@ -77,6 +77,7 @@ def question_of(options: GenerationOptions) -> Question:
     """The options as the core takes them. A seed is drawn here, so that a record can name it."""
     import llavacli_core as core
 
+    core.Image("", max_tiles=options.max_tiles)  # refuses a bad cap now, before a model is loaded
     _refuse_undecodable({"--prompt": [options.prompt], "--system": [options.system], "--stop": options.stop or []})
     return Question(
         prompt=DEFAULT_PROMPT if options.prompt is None else options.prompt,

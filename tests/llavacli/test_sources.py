@@ -83,18 +83,18 @@ ODD_NAMES = [b"caf\xe9.png", b"two\nlines.png", b"\x1b[31mred.png", "\u202egnp.a
 
 
 @pytest.mark.parametrize("name", ODD_NAMES)
-def test_any_file_name(scripted: Run, name: bytes) -> None:
+def test_any_file_name(ask: Run, name: bytes) -> None:
     os.rename("a.png", name)
-    answer = record(scripted("describe", "--json", name))
+    answer = record(ask("describe", "--json", name))
     assert os.fsencode(str(answer["source"])) == name
-    result = scripted("describe", "b.png", name)
+    result = ask("describe", "b.png", name)
     assert result.stdout.endswith(b"\n\n==> " + name + b" <==\nA red circle.\n")
 
 
 @pytest.mark.parametrize("name", ["", "nope.png", "a.png/x", "."])
-def test_what_is_no_file_is_said_before_a_model_is_loaded(scripted: Run, home: Path, name: str) -> None:
+def test_what_is_no_file_is_said_before_a_model_is_loaded(ask: Run, home: Path, name: str) -> None:
     log = home / "log"
-    result = scripted("describe", name, script={"log": str(log)})
+    result = ask("describe", name, script={"log": str(log)})
     assert (result.returncode, result.stdout) == (4, b"")
     assert result.stderr.startswith(b"llavacli: error: ")
     assert result.stderr.count(b"\n") == 1
@@ -102,7 +102,7 @@ def test_what_is_no_file_is_said_before_a_model_is_loaded(scripted: Run, home: P
 
 
 @pytest.mark.parametrize("name", ["https://example.org/a.png", "file:///nope.png", "ftp://example.org/a.png"])
-def test_urls_are_the_cores(scripted: Run, name: str) -> None:
-    result = scripted("describe", name, script={"fail": {os.path.basename(name): "url"}})
+def test_urls_are_the_cores(ask: Run, name: str) -> None:
+    result = ask("describe", name, script={"fail": {os.path.basename(name): "url"}})
     assert result.returncode == 4
     assert result.stderr.endswith(b"llavacli: error: it is url (hint: do something)\n")

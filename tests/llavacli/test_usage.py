@@ -54,9 +54,10 @@ def test_without_a_command_the_help_goes_to_stderr(ask: Run) -> None:
     ids=lambda value: str(value[-1]) if isinstance(value, list) else "",
 )
 def test_a_mistake_is_one_line_and_exit_2(ask: Run, args: list[str], line: str) -> None:
-    result = ask(*args)
+    result = ask(*args, script={"log": "log"})
     assert result.returncode == 2
     assert not result.stdout
+    assert not Path("log").exists()  # no model was loaded for it
     said = result.stderr.decode().splitlines()
     assert said[-1].startswith("llavacli: error: ")
     assert line in said[-1]
@@ -132,3 +133,9 @@ def test_variables_stand_in_for_flags(ask: Run, home: Path, monkeypatch: pytest.
     loaded, asked = map(json.loads, log.read_text().splitlines())
     assert (loaded["model"], loaded["offline"]) == ("org/present", True)
     assert (asked["max_tokens"], asked["stop"]) == (6, ["the end", "###"])
+
+
+def test_a_dash_is_a_prompt_like_any_other(ask: Run, home: Path) -> None:
+    log = home / "log"
+    ask("describe", "a.png", "-p", "-", script={"log": str(log)})
+    assert json.loads(log.read_text().splitlines()[1])["prompt"] == "-"
