@@ -28,7 +28,9 @@ def load(options: ModelOptions, notes: Notes) -> core.Engine:
     """The engine, its checkpoint downloaded first if need be."""
     import llavacli_core as core
 
-    name = _present(options, notes)
+    name = _chosen(options, notes)
+    if not options.offline and not core.is_cached(name, revision=options.revision):
+        follow(core.download(name, revision=options.revision), name, notes)
     return core.load(
         name,
         device=options.device,
@@ -42,20 +44,15 @@ def load(options: ModelOptions, notes: Notes) -> core.Engine:
 
 
 def load_processor(options: ModelOptions, notes: Notes) -> core.Processor:
-    """The processor alone: no weights."""
+    """The processor alone: weights are neither loaded nor fetched."""
     import llavacli_core as core
 
-    name = _present(options, notes)
+    name = _chosen(options, notes)
     return core.load_processor(name, revision=options.revision, offline=options.offline, template=options.template)
 
 
-def _present(options: ModelOptions, notes: Notes) -> str:
-    """The model's name, downloaded if need be; when nobody chose one, say so once."""
-    import llavacli_core as core
-
+def _chosen(options: ModelOptions, notes: Notes) -> str:
+    """The model's name; when nobody chose one, say so once."""
     if not options.model:
         notes.note(DEMO_NOTE)
-    name = model_name(options)
-    if not options.offline and not core.is_cached(name, revision=options.revision):
-        follow(core.download(name, revision=options.revision), name, notes)
-    return name
+    return model_name(options)

@@ -16,27 +16,31 @@ from llavacli_core.events import Progress
 from llavacli_core.families.registry import family_of
 
 CONNECT_SECONDS = 15
-WANTED: dict[str, Any] = {  # at the top of the repository; folders in it hold other formats
-    "allow_patterns": ["*.json", "*.jinja", "*.safetensors"],
-    "ignore_patterns": ["*/*"],
-}
 
 
-def cached(name: str, revision: str | None) -> Path | None:
-    """The snapshot of `name` in the shared cache, when it holds all that loading needs."""
+def _wanted(*, weights: bool) -> dict[str, Any]:
+    """What to fetch: files at the top of the repository, as folders in it hold other formats."""
+    patterns = ["*.json", "*.jinja", "*.safetensors"] if weights else ["*.json", "*.jinja"]
+    return {"allow_patterns": patterns, "ignore_patterns": ["*/*"]}
+
+
+def cached(name: str, revision: str | None, *, weights: bool = True) -> Path | None:
+    """The snapshot of `name` in the shared cache, when it holds all that loading needs, or all but weights."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     try:
-        folder = Path(snapshot_download(name, revision=revision, local_files_only=True, **WANTED))
+        folder = Path(snapshot_download(name, revision=revision, local_files_only=True, **_wanted(weights=weights)))
     except (LocalEntryNotFoundError, FileNotFoundError, ValueError):
         return None
-    return folder if not missing_files(folder) else None
+    return folder if not missing_files(folder, weights=weights) else None
 
 
-def missing_files(folder: Path) -> list[str]:
+def missing_files(folder: Path, *, weights: bool = True) -> list[str]:
     """What loading needs and the folder lacks: config.json, a tokenizer, every shard of the weights."""
     missing = [name for name in ("config.json", "tokenizer.json") if not (folder / name).is_file()]
+    if not weights:
+        return missing
     index = folder / "model.safetensors.index.json"
     if index.is_file():
         try:
@@ -47,10 +51,10 @@ def missing_files(folder: Path) -> list[str]:
     return missing if any(folder.glob("*.safetensors")) else [*missing, "model.safetensors"]
 
 
-def fetch(name: str, revision: str | None, *, offline: bool = False) -> Path:
+def fetch(name: str, revision: str | None, *, offline: bool = False, weights: bool = True) -> Path:
     """Download without a word; gives the snapshot's folder."""
     _refuse_offline(name, offline=offline)
-    return _download(name, revision, None)
+    return _download(name, revision, None, weights=weights)
 
 
 def download(name: str, revision: str | None = None) -> Iterator[Progress]:
@@ -60,7 +64,7 @@ def download(name: str, revision: str | None = None) -> Iterator[Progress]:
 
     def work() -> None:
         try:
-            _download(name, revision, reports)
+            _download(name, revision, reports, weights=True)
             reports.put(None)
         except BaseException as error:
             reports.put(error)
@@ -83,7 +87,7 @@ def _refuse_offline(name: str, *, offline: bool = False) -> None:
         )
 
 
-def _download(name: str, revision: str | None, reports: Any) -> Path:
+def _download(name: str, revision: str | None, reports: Any, *, weights: bool) -> Path:
     """config.json first, so that an unknown family is refused before gigabytes are fetched; then the rest."""
     from huggingface_hub import HfApi, errors, hf_hub_download, snapshot_download
 
@@ -92,7 +96,8 @@ def _download(name: str, revision: str | None, reports: Any) -> Path:
         HfApi().model_info(name, revision=revision, timeout=CONNECT_SECONDS)  # fails at once where a download retries
         config = hf_hub_download(name, "config.json", revision=revision, tqdm_class=_silent_bar(None))
         family_of(json.loads(Path(config).read_text("utf-8")))
-        folder = Path(snapshot_download(name, revision=revision, tqdm_class=_silent_bar(reports), **WANTED))
+        bar = _silent_bar(reports)
+        folder = Path(snapshot_download(name, revision=revision, tqdm_class=bar, **_wanted(weights=weights)))
     except errors.GatedRepoError as error:
         raise ModelMissing(
             f"{name} is gated, and this account has no access", hint="ask on its Hub page, then `hf auth login`"
@@ -113,7 +118,7 @@ def _download(name: str, revision: str | None, reports: Any) -> Path:
         raise
     except Exception as error:  # the transport's own errors: which they are depends on huggingface_hub's version
         raise _unreachable(name, error) from error
-    missing = missing_files(folder)
+    missing = missing_files(folder, weights=weights)
     if missing:
         raise CheckpointError(f"{name} lacks {', '.join(missing[:3])}", hint="the repository is incomplete")
     return folder

@@ -40,8 +40,11 @@ def is_folder(model: str) -> bool:
     return os.path.isfile(os.path.join(model, "config.json"))
 
 
-def locate(model: str, *, revision: str | None = None, offline: bool = False) -> Located:
-    """Where the checkpoint lies; a Hub id that is not in the cache is fetched, unless `offline`."""
+def locate(model: str, *, revision: str | None = None, offline: bool = False, weights: bool = True) -> Located:
+    """Where the checkpoint lies; a Hub id that is not in the cache is fetched, unless `offline`.
+
+    Without `weights` its small files are enough.
+    """
     if not model:
         raise BadOption("the model's name is empty", hint="give a folder, a Hub id (org/name) or an alias")
     if is_folder(model):
@@ -57,9 +60,9 @@ def locate(model: str, *, revision: str | None = None, offline: bool = False) ->
         raise ModelMissing(
             f"no model {model!r}: neither a folder nor a Hub id", hint="give a folder, a Hub id (org/name) or an alias"
         )
-    folder = hub.cached(name, revision)
+    folder = hub.cached(name, revision, weights=weights)
     if folder is None:
-        folder = hub.fetch(name, revision, offline=offline)
+        folder = hub.fetch(name, revision, offline=offline, weights=weights)
     return Located(folder=folder, id=name, revision=folder.name)  # a snapshot's folder is named by its commit
 
 

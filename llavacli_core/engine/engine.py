@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from llavacli_core.checkpoint.load import load_network
+from llavacli_core.checkpoint.locate import locate
 from llavacli_core.engine.generate import Generation, Stopped, answer
 from llavacli_core.engine.memory import Memory
-from llavacli_core.engine.processor import ModelInfo, Processor, Request, load_processor
+from llavacli_core.engine.processor import ModelInfo, Processor, Request
 from llavacli_core.engine.session import Session
 from llavacli_core.errors import BadOption
 from llavacli_core.events import Event
@@ -74,6 +75,6 @@ def load(
     """Load a checkpoint: a folder, a Hub id (fetched if it is not in the cache), an alias, or "demo". Never prints."""
     placement = Placement(device=device, dtype=dtype, quantize=quantize, attention=attention)
     started = time.perf_counter()
-    processor = load_processor(model, revision=revision, offline=offline, template=template)
+    processor = Processor(locate(model, revision=revision, offline=offline), template)
     network = load_network(processor.located.folder, processor.description, placement)
     return Engine(processor, network, (time.perf_counter() - started) * 1e3)

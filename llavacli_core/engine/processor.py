@@ -183,5 +183,5 @@ def choose_template(located: Located, template: str | None) -> Template:
 def load_processor(
     model: str, *, revision: str | None = None, offline: bool = False, template: str | None = None
 ) -> Processor:
-    """Everything of a checkpoint but its weights, for prompts, token counts and dry runs."""
-    return Processor(locate(model, revision=revision, offline=offline), template)
+    """Everything of a checkpoint but its weights, which are not fetched: for prompts, token counts and dry runs."""
+    return Processor(locate(model, revision=revision, offline=offline, weights=False), template)

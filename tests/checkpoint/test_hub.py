@@ -54,6 +54,12 @@ def repository(tmp_path):
 
 def test_download_then_offline(repository, tmp_path):
     with serving(repository, "org/tiny") as hub:
+        small = ask(
+            'answer["files"] = sorted(path.name for path in locate("org/tiny", weights=False).folder.iterdir())',
+            tmp_path / "cache",
+            hub.url,
+        )
+        assert small["files"] == ["config.json", "tokenizer.json"]
         answer = ask(
             """
 answer["before"] = core.is_cached("org/tiny")

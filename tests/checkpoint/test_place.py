@@ -41,7 +41,10 @@ def test_elsewhere_the_stored_format_is_kept():
 
 
 def test_memory_that_does_not_suffice():
-    with pytest.raises(OutOfMemory, match="not enough memory on cpu for a test"), place.memory_for("a test", CPU, "less"):
+    with (
+        pytest.raises(OutOfMemory, match="not enough memory on cpu for a test"),
+        place.memory_for("a test", CPU, "less"),
+    ):
         torch.empty(2**50)
 
 
