@@ -29,3 +29,4 @@ def assert_same(engine: Any, case: Case, expected: Answer, max_tokens: int) -> N
     assert done.text == expected.text
     assert done.prompt_text == expected.prompt_text
     assert done.usage.prompt_tokens == len(expected.prompt_ids)
+    assert done.usage.completion_tokens == len(expected.token_ids)

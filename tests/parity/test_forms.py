@@ -83,6 +83,27 @@ def several_layers(folder):
     rewriting.edited(folder, "config.json", lambda values: values.update(vision_feature_layer=[-3, 2]))
 
 
+def biased(folder):
+    """A bias wherever Llama's config can ask for one."""
+    tensors = rewriting.weights(folder)
+    parts = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+    matrices = [name for name in tensors if name.startswith("language_model") and name.split(".")[-2] in parts]
+    biases = {name.replace("weight", "bias"): tensors[name][:, 0].clone() for name in matrices}
+    rewriting.resave(folder, tensors | biases)
+    both = {"attention_bias": True, "mlp_bias": True}
+    rewriting.edited(folder, "config.json", lambda values: values["text_config"].update(both))
+
+
+def selecting(strategy):
+    """Every position of the tower, [CLS] included, or all but the first, even where there is no [CLS]."""
+
+    def change(folder):
+        for name in ("config.json", "processor_config.json"):
+            rewriting.edited(folder, name, lambda values: values.update(vision_feature_select_strategy=strategy))
+
+    return change
+
+
 def without_a_projector_bias(folder):
     tensors = {
         name: tensor
@@ -101,6 +122,9 @@ CHANGES = {
     "other tiles": ("next-vicuna", [other_tiles]),
     "several layers": ("llava-1.5", [several_layers]),
     "no projector bias": ("next-vicuna", [without_a_projector_bias]),
+    "biases": ("next-llama3", [biased]),
+    "[CLS] kept": ("llava-1.5", [selecting("full")]),
+    "the first patch dropped": ("llava-interleave", [selecting("default")]),
 }
 
 

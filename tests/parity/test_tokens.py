@@ -2,9 +2,11 @@
 
 import pytest
 
+from llavacli_core.nn.cache import BLOCK
 from tests.parity.asking import assert_same
 from tests.reference import ANSWER_LENGTH, cases
-from tests.reference.cases import FILES, MODES, PHOTO, SEVERAL, SIZES, TURNS, WORDS
+from tests.reference.cases import FILES, MODES, PHOTO, SEVERAL, SIZES, TURNS, WORDS, about
+from tests.reference.pictures import photo
 
 pytestmark = pytest.mark.parity
 
@@ -15,6 +17,7 @@ CASES = {
     "next-mistral": cases.CASES,
     "next-mistral-window": (PHOTO, *SEVERAL, *TURNS),
     "next-qwen": (PHOTO, *SIZES, *SEVERAL, *TURNS),
+    "next-siglip": (PHOTO, *SEVERAL),
     "next-llama3": (PHOTO, *SEVERAL, *TURNS, *WORDS),
     "next-yi": (PHOTO, *SIZES, *TURNS, *WORDS),
     "next-336": (PHOTO, *SIZES, *SEVERAL),
@@ -22,8 +25,24 @@ CASES = {
 PAIRS = [pytest.param(base, case, id=f"{base}-{case.name}") for base, chosen in CASES.items() for case in chosen]
 
 
+LONG = {
+    "llava-1.5": about("long", photo(6), "What is shown in this image? " * 21),
+    "next-mistral": about("long", photo(6), "What is shown in this image? " * 15),
+    "next-mistral-window": about("long", photo(6), "What is shown in this image? " * 20),
+    "next-qwen": about("long", photo(6), "What is shown in this image? " * 20),
+}
+
+
 @pytest.mark.parametrize(("base", "case"), PAIRS)
 def test_greedy_ids_equal_the_references(base, case, engine, answer):
     expected = answer(base, case.name)
     assert len(expected.token_ids) == ANSWER_LENGTH
     assert_same(engine(base), case, expected, ANSWER_LENGTH)
+
+
+@pytest.mark.parametrize(("base", "case"), LONG.items(), ids=LONG)
+def test_long_answers(base, case, engine, reference):
+    """Long enough for the KV cache to grow while tokens are made."""
+    expected = reference(base).answer(case, 96)
+    assert len(expected.prompt_ids) < BLOCK < len(expected.prompt_ids) + 80
+    assert_same(engine(base), case, expected, 96)

@@ -139,6 +139,16 @@ BASES = (
         **YI,
     ),
     Base(
+        name="next-siglip",
+        architecture="llava_next",
+        text=decoder("qwen2", rope_theta=1e6, num_key_value_heads=2),
+        vision=SIGLIP,
+        template=dialects.QWEN,
+        layer=-1,
+        strategy="full",
+        **QWEN,
+    ),
+    Base(
         name="next-336",
         architecture="llava_next",
         seed=2,
