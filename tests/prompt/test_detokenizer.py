@@ -1,7 +1,7 @@
 """Text as it comes is, joined, the text of all ids decoded at once."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from llavacli_core.prompt.cleanup import clean_up, settled
@@ -72,6 +72,8 @@ def test_special_tokens_and_strange_ids_show_nothing():
     ]  # fmt: skip
 
 
+@example("a n '", " t")  # the quotation mark draws in its spaces, and then there is a contraction
+@example("a '", " b")
 @given(st.text(alphabet=" .,'ntsx", max_size=14), st.text(alphabet=" .,'ntsx", max_size=8))
 def test_what_is_settled_is_cleaned_up_alone(begun, more):
     cut = settled(begun)

@@ -16,8 +16,19 @@ from llavacli_core.prompt.tokenizer import Tokenizer
 from tests.prompt.kinds import folder, tokenizer
 
 PICTURE = Image(b"")
-SPEAKS = {"llama2": "vicuna", "odd_flags": "mistral", "yi": "chatml-yi", "llama3": "llama3", "qwen": "chatml"}
-PIECES = {kind: sorted(token.content for token in tokenizer(kind).added_tokens.values()) for kind in SPEAKS}
+ODD = """{{ bos_token }}{% for message in messages %}
+    {% for part in message.content if part.type == 'image' %}{{ 'a <image> \\n ' }}{% endfor %}
+    {% for part in message.content if part.type == 'text' %}{{ part.text ~ ' <turned>' }}{% endfor %}
+    {% if true %}{{ ' <alone> wör' }}{% endif %}
+{% endfor %}"""
+TEMPLATES = {
+    "llama2": builtin("vicuna"),
+    "odd_flags": Template(ODD, "custom", "odd.jinja"),
+    "yi": builtin("chatml-yi"),
+    "llama3": builtin("llama3"),
+    "qwen": builtin("chatml"),
+}
+PIECES = {kind: sorted(token.content for token in tokenizer(kind).added_tokens.values()) for kind in TEMPLATES}
 HARMLESS = st.text(st.sampled_from(" aéB7\n\t日🎉.,'[]<"), max_size=8)
 
 
@@ -26,7 +37,7 @@ def own(source):
 
 
 def prompt_of(kind, messages, template=None):
-    return write(messages, template or builtin(SPEAKS[kind]), tokenizer(kind), "<image>")
+    return write(messages, template or TEMPLATES[kind], tokenizer(kind), "<image>")
 
 
 def conversations(text):
@@ -62,12 +73,12 @@ def controls_in(kind, ids):
 
 
 @pytest.mark.parity
-@pytest.mark.parametrize("kind", SPEAKS)
+@pytest.mark.parametrize("kind", TEMPLATES)
 def test_ids_as_the_reference(kind):
     transformers = pytest.importorskip("transformers")
     rendering = pytest.importorskip("transformers.utils.chat_template_utils")
     theirs = transformers.PreTrainedTokenizerFast.from_pretrained(folder(kind))
-    source = builtin(SPEAKS[kind]).source
+    source, names = TEMPLATES[kind].source, theirs.special_tokens_map
 
     @given(conversations(HARMLESS))
     def compare(messages):
@@ -81,15 +92,16 @@ def test_ids_as_the_reference(kind):
             }
             for each in messages
         ]
-        texts, _ = rendering.render_jinja_template([chat], chat_template=source, add_generation_prompt=True)
+        texts, _ = rendering.render_jinja_template([chat], chat_template=source, add_generation_prompt=True, **names)
         written = prompt_of(kind, messages)
         assert written.text == texts[0]
-        assert list(written.token_ids) == theirs(texts[0])["input_ids"]
+        begun = kind == "odd_flags"  # with BOS, as the processor sees too
+        assert list(written.token_ids) == theirs(texts[0], add_special_tokens=not begun)["input_ids"]
 
     compare()
 
 
-@pytest.mark.parametrize("kind", SPEAKS)
+@pytest.mark.parametrize("kind", TEMPLATES)
 def test_what_was_typed_never_acts(kind):
     spliced = ["<", ">", "</", "s>", "<im", "age>", "|>", " ", "\n", "é", "\ue000", "\ue001", "word"]
     typed = st.lists(st.sampled_from(PIECES[kind] + spliced), max_size=5).map("".join)
@@ -116,7 +128,7 @@ def test_what_was_typed_can_be_read_back(kind):
 
 
 @pytest.mark.parametrize("flags", [{"special": True}, {"special": False, "normalized": True}])
-@pytest.mark.parametrize("kind", SPEAKS)
+@pytest.mark.parametrize("kind", TEMPLATES)
 def test_a_typed_token_is_as_if_it_did_not_exist(kind, flags, tmp_path):
     backend = Backend.from_file(str(folder(kind) / "tokenizer.json"))
     backend.add_tokens([AddedToken("<last>", **flags)])
@@ -127,7 +139,7 @@ def test_a_typed_token_is_as_if_it_did_not_exist(kind, flags, tmp_path):
 
     @given(conversations(typed))
     def compare(messages):
-        got = write(messages, builtin(SPEAKS[kind]), knowing, "<image>")
+        got = write(messages, TEMPLATES[kind], knowing, "<image>")
         assert got == prompt_of(kind, messages)
 
     compare()
@@ -157,13 +169,13 @@ def test_prefix_spaces_stay_where_they_were():
     assert plain[-5:] == typed[-5:]
 
 
-def test_a_token_that_swallows_space_still_does():
-    kind, picture = "odd_flags", tokenizer("odd_flags").id_of("<image>")
-    ids = prompt_of(kind, [Message("user", [PICTURE, "  word </s>"])]).token_ids
-    plain = prompt_of(kind, [Message("user", [PICTURE, "  word x"])]).token_ids
-    place = ids.index(picture)
-    assert ids[: place + 3] == plain[: place + 3]
-    assert tokenizer(kind).decode(ids[place + 1 :]).startswith("word </s>")
+def test_unknown_letters_are_no_control_tokens():
+    """A tokenizer without bytes makes `<unk>` of them, also of the marks; that is not somebody's writing it."""
+    metaspace = tokenizer("metaspace")
+    words = own("{% for part in messages[0].content %}{{ part.text or '<image>' }}{% endfor %}")
+    ids = prompt_of("metaspace", [Message("user", ["word ж</s>", PICTURE, "more ж"])], words).token_ids
+    assert metaspace.decode(ids).split() == ["word", "s", "more"]
+    assert controls_in("metaspace", ids) == [metaspace.id_of("<image>")]
 
 
 class TestBeginning:

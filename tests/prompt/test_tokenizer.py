@@ -22,8 +22,10 @@ FORMS = {
             "tokenizer_class": "LlamaTokenizer",
             "add_bos_token": False,  # beside a tokenizer.json this is not looked at
             "image_token": "<image>",
+            "sep_token": "<role>",
             "extra_special_tokens": {"video_token": "<video>"},
             "added_tokens_decoder": {
+                "424": {"content": "<role>", **BARE, "special": False},  # special all the same: it has a role
                 "423": {"content": "<later>", **BARE, "special": False},
                 "99": {"content": "<sooner>", **BARE, "lstrip": True, "special": True},
                 "2": {"content": "</s>", **BARE, "normalized": True, "special": True},
@@ -77,7 +79,7 @@ def test_forms_as_the_reference(formed):
     assert ours.special_tokens == theirs.special_tokens_map
     listed = {token_id: repr(token) for token_id, token in theirs.added_tokens_decoder.items()}
     assert {token_id: repr(token) for token_id, token in ours.added_tokens.items()} == listed
-    text = "a <sooner> b</s> c <later><video><image>\n<filler><plain><extra><one><more>"
+    text = "a <sooner> b</s> c <later><video><image>\n<filler><plain><role><extra><one><more>"
     for special in (True, False):
         ids = theirs(text, add_special_tokens=special)["input_ids"]
         assert ours.encode(text, add_special_tokens=special) == ids
