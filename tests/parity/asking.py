@@ -19,8 +19,8 @@ def finish(generation: Any) -> Done:
     return done
 
 
-def assert_same(engine: Any, case: Case, expected: Answer, max_tokens: int) -> None:
-    """Prompt text, prompt ids, new ids and text are the reference's."""
+def assert_same(engine: Any, case: Case, expected: Answer, max_tokens: int) -> Done:
+    """Prompt text, prompt ids, new ids and text are the reference's; our last event."""
     request = engine.processor.prepare(case.messages)
     assert request.prompt_text == expected.prompt_text
     assert request.token_ids == expected.prompt_ids
@@ -30,3 +30,4 @@ def assert_same(engine: Any, case: Case, expected: Answer, max_tokens: int) -> N
     assert done.prompt_text == expected.prompt_text
     assert done.usage.prompt_tokens == len(expected.prompt_ids)
     assert done.usage.completion_tokens == len(expected.token_ids)
+    return done

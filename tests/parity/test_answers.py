@@ -61,8 +61,7 @@ def test_every_stop_id_stops(token, place, ending, engine, reference):
     folder, ids = ending(token, [EOT, END_OF_TEXT], place)
     expected = reference(folder).answer(CASE, ANSWER_LENGTH)
     assert expected.token_ids == ids
-    assert_same(engine(folder), CASE, expected, ANSWER_LENGTH)
-    done = finish(engine(folder).generate(CASE.messages, Sampling(max_tokens=ANSWER_LENGTH)))
+    done = assert_same(engine(folder), CASE, expected, ANSWER_LENGTH)
     assert done.finish_reason == "stop"
     assert done.usage.completion_tokens == len(ids)
 

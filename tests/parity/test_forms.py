@@ -3,6 +3,8 @@
 import pytest
 import torch
 
+import llavacli_core as core
+from llavacli_core.errors import TemplateError
 from tests.parity.asking import assert_same
 from tests.reference import ANSWER_LENGTH, rewriting
 from tests.reference.cases import BY_NAME
@@ -50,6 +52,28 @@ ALL += [pytest.param(base, form, id=name) for name, (base, form) in SOME.items()
 def test_the_form_does_not_matter(base, form, checkpoint, engine, answer, tmp_path):
     folder = rewriting.copied(checkpoint(base), tmp_path / "checkpoint", *form)
     assert_same(engine(folder), CASE, answer(base, CASE.name), ANSWER_LENGTH)
+
+
+def without_template(folder):
+    (folder / "chat_template.jinja").unlink()
+
+
+@pytest.mark.parametrize(
+    ("base", "dialect"),
+    [("llava-1.5", "vicuna"), ("next-mistral", "mistral"), ("next-qwen", "chatml"), ("next-llama3", "llama3")],
+)
+def test_a_dialect_by_name_stands_in_for_the_template(base, dialect, checkpoint, answer, tmp_path):
+    folder = rewriting.copied(checkpoint(base), tmp_path / "checkpoint", without_template)
+    engine = core.load(str(folder), device="cpu", dtype="float32", template=dialect)
+    assert engine.info.template == dialect
+    assert_same(engine, CASE, answer(base, CASE.name), ANSWER_LENGTH)
+
+
+def test_without_a_template_the_choices_are_listed(checkpoint, tmp_path):
+    folder = rewriting.copied(checkpoint("next-mistral"), tmp_path / "checkpoint", without_template)
+    with pytest.raises(TemplateError) as caught:
+        core.load(str(folder), device="cpu")
+    assert all(name in caught.value.hint for name in ("mistral", "vicuna", "chatml", "llama3", "vip"))
 
 
 def scaled_rope(folder):

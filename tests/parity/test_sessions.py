@@ -39,10 +39,9 @@ def test_each_turn_is_as_a_fresh_run(base, engine, reference):
     for number, turn in enumerate(TURNS, start=1):
         done = finish(session.generate(as_parts(turn), SAMPLING))
         case = history("Be brief.", TURNS[:number], answers)
-        fresh = finish(engine(base).generate(case.messages, SAMPLING))
+        fresh = assert_same(engine(base), case, reference(base).answer(case, LENGTH), LENGTH)
         assert done.token_ids == fresh.token_ids
         assert done.text == fresh.text
-        assert_same(engine(base), case, reference(base).answer(case, LENGTH), LENGTH)
         assert fresh.usage.cached_tokens == 0
         assert done.usage.cached_tokens >= known - 4  # words may join up with what follows them
         known = done.usage.prompt_tokens

@@ -17,7 +17,7 @@ CASES = {
     "next-mistral": cases.CASES,
     "next-mistral-window": (PHOTO, *SEVERAL, *TURNS),
     "next-qwen": (PHOTO, *SIZES, *SEVERAL, *TURNS),
-    "next-siglip": (PHOTO, *SEVERAL),
+    "next-siglip": (PHOTO, *SEVERAL, *TURNS),
     "next-llama3": (PHOTO, *SEVERAL, *TURNS, *WORDS),
     "next-yi": (PHOTO, *SIZES, *TURNS, *WORDS),
     "next-336": (PHOTO, *SIZES, *SEVERAL),
