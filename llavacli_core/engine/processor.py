@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cached_property
 
 from llavacli_core.checkpoint.files import Description, describe
 from llavacli_core.checkpoint.locate import Located, locate
@@ -17,9 +17,8 @@ from llavacli_core.media.picture import decode
 from llavacli_core.media.source import read_source
 from llavacli_core.media.tiles import Tiles, prepare
 from llavacli_core.messages import Image, Message
-from llavacli_core.prompt.files import read_text
 from llavacli_core.prompt.layout import Span, widen, write
-from llavacli_core.prompt.template import CUSTOM, Template, builtin, builtin_names, find_template, identify
+from llavacli_core.prompt.template import Template, builtin, builtin_names, find_template, identify
 from llavacli_core.prompt.tokenizer import Tokenizer
 
 
@@ -92,7 +91,7 @@ class Processor:
             )
         self.image_token = image_token
 
-    @property
+    @cached_property
     def info(self) -> ModelInfo:
         """Which checkpoint this is; where it would run is not known yet."""
         return ModelInfo(
@@ -168,8 +167,7 @@ class Processor:
 def choose_template(located: Located, template: str | None) -> Template:
     """The one asked for; else the checkpoint's own; else the dialect of exactly this Hub id; else an error."""
     if template is not None:
-        source = None if template in builtin_names() else read_text(Path(template))
-        return builtin(template) if source is None else Template(source, CUSTOM, template)
+        return builtin(template) if template in builtin_names() else Template.from_file(template)
     own = find_template(located.folder)
     if own is not None:
         return own

@@ -46,6 +46,7 @@ PUBLISHED = {
     "llava-hf/llava-v1.6-mistral-7b-hf": "mistral",
     "llava-hf/llava-v1.6-vicuna-7b-hf": "vicuna",
     "llava-hf/llava-v1.6-vicuna-13b-hf": "vicuna",
+    "llava-hf/llava-v1.6-34b-hf": "chatml-yi",
     "llava-hf/llama3-llava-next-8b-hf": "llama3",
     "llava-hf/llava-next-72b-hf": "chatml",
     "llava-hf/llava-next-110b-hf": "chatml",
