@@ -5,7 +5,7 @@ import pytest
 from llavacli_core.nn.cache import BLOCK
 from tests.parity.asking import assert_same
 from tests.reference import ANSWER_LENGTH, cases
-from tests.reference.cases import FILES, MODES, PHOTO, SEVERAL, SIZES, TURNS, WORDS, about
+from tests.reference.cases import FILES, MODES, PHOTO, ROUNDED, SEVERAL, SIZES, TURNS, WORDS, about
 from tests.reference.pictures import photo
 
 pytestmark = pytest.mark.parity
@@ -20,7 +20,7 @@ CASES = {
     "next-siglip": (PHOTO, *SEVERAL, *TURNS),
     "next-llama3": (PHOTO, *SEVERAL, *TURNS, *WORDS),
     "next-yi": (PHOTO, *SIZES, *TURNS, *WORDS),
-    "next-336": (PHOTO, *SIZES, *SEVERAL),
+    "next-336": (PHOTO, *SIZES, ROUNDED, *SEVERAL),
 }
 PAIRS = [pytest.param(base, case, id=f"{base}-{case.name}") for base, chosen in CASES.items() for case in chosen]
 
