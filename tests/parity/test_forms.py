@@ -42,6 +42,7 @@ SOME = {
     "old config, llama 3": ("next-llama3", [rewriting.old_config]),
     "as on the Hub, yi": ("next-yi", [rewriting.hub]),
     "old config, pinpoints by default": ("next-336", [rewriting.old_config]),
+    "no head, and nothing said of ties": ("llava-interleave", [rewriting.without_ties]),
     "a tied head written out": ("llava-interleave", [rewriting.with_tied_head]),
 }
 ALL = [pytest.param(base, form, id=f"{base}-{name}") for base in BASES for name, form in FORMS.items()]

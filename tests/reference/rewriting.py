@@ -156,6 +156,16 @@ def new_config(folder: Path) -> None:
     edited(folder, "config.json", change)
 
 
+def without_ties(folder: Path) -> None:
+    """Nothing says whether the head is the embedding, as in configs from before it was written down."""
+
+    def change(values: dict[str, Any]) -> None:
+        for part in (values, values["text_config"]):
+            part.pop("tie_word_embeddings", None)
+
+    edited(folder, "config.json", change)
+
+
 # Preprocessor and processor
 
 
