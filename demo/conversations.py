@@ -17,9 +17,9 @@ WEIGHTS = {
     "where": 1.6,
     "count": 1.0,
     "which": 1.0,
-    "verify": 0.7,
+    "verify": 1.6,
     "size": 0.6,
-    "tally": 0.6,
+    "tally": 0.5,
     "background": 0.4,
 }
 ONCE = ("count", "background", "describe")  # asked at most once about a picture

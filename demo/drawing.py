@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import io
 from functools import cache
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
 from demo.scenes import Scene, Shape
+
+Array = NDArray[Any]
 
 
 def draw(scene: Scene) -> Image.Image:
@@ -72,6 +76,6 @@ def _finished(picture: Image.Image, scene: Scene) -> Image.Image:
 
 
 @cache
-def _grain() -> np.ndarray:
+def _grain() -> Array:
     """Standard normal noise to cut pieces from, which is far cheaper than drawing it anew: [1536, 1536, 3]."""
     return np.random.default_rng(0).standard_normal((1536, 1536, 3), np.float32)

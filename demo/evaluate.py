@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
+import torch
 
 import llavacli_core as core
 from demo.conversations import NUMBERS, WEIGHTS, turn
@@ -138,6 +139,7 @@ def main() -> None:
     parser.add_argument("--scenes", type=int, default=100, help="pictures in each series")
     parser.add_argument("--show", type=int, default=0, help="wrong answers to print")
     given = parser.parse_args()
+    torch.set_num_threads(1)  # the matrices are small: threads would wait for each other
     engine = core.load(given.model)
     report("Another program's drawings", other_marks(engine, given.scenes), show=given.show)
     report("Unseen scenes, whole answer", own_marks(engine, given.scenes, twins=False), show=given.show)

@@ -78,5 +78,5 @@ class Teacher:
             rows.append((ids[:LONGEST], labels[:LONGEST]))
         length = -(-max(len(ids) for ids, _ in rows) // STEP) * STEP
         text = [ids + [PAD] * (length - len(ids)) for ids, _ in rows]
-        labels = [marks + [IGNORED] * (length - len(marks)) for _, marks in rows]
-        return torch.tensor(text), torch.tensor(labels)
+        learnt = [marks + [IGNORED] * (length - len(marks)) for _, marks in rows]
+        return torch.tensor(text), torch.tensor(learnt)

@@ -32,7 +32,7 @@ class Stack(nn.Module):
 
     def right_inverse(self, weight: Tensor) -> tuple[Tensor, ...]:
         """[sum(parts), in] -> [part, in] each."""
-        return tuple(weight.split(self.parts))
+        return torch.split(weight, self.parts)
 
 
 class Student(nn.Module):
@@ -135,7 +135,8 @@ def initialise(llava: Llava) -> None:
 
 def optimisers(student: Student) -> list[torch.optim.Optimizer]:
     """Muon for the matrices of tower, projector and decoder, AdamW for all the rest."""
-    matrices, rest = [], []
+    matrices: list[nn.Parameter] = []
+    rest: list[nn.Parameter] = []
     for name, parameter in student.named_parameters():
         inner = ".blocks." in name or ".connector." in name
         (matrices if inner and parameter.ndim == 2 else rest).append(parameter)

@@ -10,9 +10,13 @@ import io
 import math
 import random
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
+
+Array = NDArray[Any]
 
 PALETTES = (
     {"red": "ff0000", "green": "008000", "blue": "0000ff", "yellow": "ffff00",
@@ -82,7 +86,7 @@ def _canvas(dice: random.Random) -> tuple[int, int]:
     return (long, short) if dice.random() < 0.5 else (short, long)
 
 
-def _background(dice: random.Random, width: int, height: int) -> tuple[str, np.ndarray]:
+def _background(dice: random.Random, width: int, height: int) -> tuple[str, Array]:
     """One of the four backgrounds and its pixels, [height, width, 3]."""
     name = dice.choice(("white", "grey", "black", "gradient"))
     plain = {"white": (255, 255, 255), "grey": dice.choice(((128,) * 3, (160,) * 3, (190,) * 3)), "black": (0, 0, 0)}
@@ -114,7 +118,7 @@ def _figures(dice: random.Random, width: int, height: int) -> list[Figure]:
     return figures
 
 
-def _coverage(figure: Figure, width: int, height: int, turn: float, style: dict[str, float]) -> np.ndarray:
+def _coverage(figure: Figure, width: int, height: int, turn: float, style: dict[str, float]) -> Array:
     """How much of each pixel the figure covers, [height, width] in 0..1, from its signed distance."""
     x = np.arange(width, dtype=np.float32)[None, :] + 0.5 - figure.x
     y = np.arange(height, dtype=np.float32)[:, None] + 0.5 - figure.y
@@ -122,7 +126,7 @@ def _coverage(figure: Figure, width: int, height: int, turn: float, style: dict[
     return np.clip(0.5 - _distance(figure, u, v, style), 0, 1)
 
 
-def _distance(figure: Figure, u: np.ndarray, v: np.ndarray, style: dict[str, float]) -> np.ndarray:
+def _distance(figure: Figure, u: Array, v: Array, style: dict[str, float]) -> Array:
     """Roughly how far each pixel lies outside the figure, in pixels; negative inside."""
     radius = figure.radius
     if figure.shape == "circle":
@@ -140,7 +144,7 @@ def _distance(figure: Figure, u: np.ndarray, v: np.ndarray, style: dict[str, flo
     return _star_edge(np.hypot(u, v), math.pi / 5 - angle, radius, radius * style["inner"])
 
 
-def _star_edge(distance: np.ndarray, angle: np.ndarray, outer: float, inner: float) -> np.ndarray:
+def _star_edge(distance: Array, angle: Array, outer: float, inner: float) -> Array:
     """Distance to the edge from a tip (at angle 0) to the next notch (at angle pi/5)."""
     notch_x, notch_y = inner * math.cos(math.pi / 5), inner * math.sin(math.pi / 5)
     run_x, run_y = notch_x - outer, notch_y
@@ -149,7 +153,7 @@ def _star_edge(distance: np.ndarray, angle: np.ndarray, outer: float, inner: flo
     return ((x - outer) * notch_y - y * run_x) / length
 
 
-def _worn(dice: random.Random, pixels: np.ndarray) -> Image.Image:
+def _worn(dice: random.Random, pixels: Array) -> Image.Image:
     """Noise and JPEG artefacts, each on some pictures."""
     if dice.random() < 0.4:
         noise = np.random.default_rng(dice.getrandbits(32)).normal(0, dice.uniform(1, 9), pixels.shape)

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import colorsys
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
 
 Rgb = tuple[int, int, int]
 
@@ -62,7 +66,7 @@ def paint(colour: str, rng: Generator) -> Rgb:
     return _rgb(np.array(colorsys.hsv_to_rgb(hue / 360 % 1, saturation, value)) * 255)
 
 
-def _rgb(levels: np.ndarray) -> Rgb:
+def _rgb(levels: Array) -> Rgb:
     """Three levels as a tuple of plain integers."""
     red, green, blue = (round(float(level)) for level in levels)
     return red, green, blue
@@ -79,7 +83,7 @@ class Background:
     down: float = 0.0
     radial: bool = False
 
-    def at(self, u: np.ndarray, v: np.ndarray) -> np.ndarray:
+    def at(self, u: Array, v: Array) -> Array:
         """Colours at the fractions `u` of the width and `v` of the height, broadcast: [..., 3] floats."""
         if self.radial:
             t = np.hypot(u - 0.5, v - 0.5) * 2**0.5
@@ -120,7 +124,7 @@ def _gradient(rng: Generator) -> Background:
     return Background("gradient", start, end, across, down, bool(rng.random() < 0.08))
 
 
-def _tinted_ends(rng: Generator) -> np.ndarray:
+def _tinted_ends(rng: Generator) -> Array:
     """Ends of a coloured gradient, pale or dark rather than vivid: [2, 3] levels, at least 45 apart somewhere."""
     while True:
         pairs = [(rng.random(), rng.uniform(0.03, 0.42), rng.uniform(0.15, 1)) for _ in range(2)]

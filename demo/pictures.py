@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from demo.architecture import PATCH, PINPOINTS, TILE
@@ -12,6 +14,8 @@ from demo.drawing import draw
 from demo.palette import COLOURS
 from demo.scenes import KINDS, SIZES, Scene, canvas, scene, third
 from llavacli_core.geometry import Grid, best_resolution, fit, unpadded
+
+Array = NDArray[Any]
 
 SCENES = 32  # in a batch
 NOBODY, UNCLEAR = 0, 5  # owners of a patch beside the up to four shapes 1..4
@@ -25,8 +29,8 @@ class Batch:
 
     scenes: list[Scene]
     grid: Grid
-    tiles: np.ndarray  # [scenes, tiles, TILE, TILE, 3] uint8, the overview first
-    owners: np.ndarray  # [scenes, tiles, patches] uint8: the shape each patch shows
+    tiles: Array  # [scenes, tiles, TILE, TILE, 3] uint8, the overview first
+    owners: Array  # [scenes, tiles, patches] uint8: the shape each patch shows
 
 
 def batch(seed: int, share: int = 0, scenes: int = SCENES) -> Batch:
@@ -41,7 +45,7 @@ def batch(seed: int, share: int = 0, scenes: int = SCENES) -> Batch:
     return Batch(drawn, grid, tiles, _owners(masks))
 
 
-def tile(picture: Image.Image, grid: Grid) -> np.ndarray:
+def tile(picture: Image.Image, grid: Grid) -> Array:
     """The overview, squeezed to a square, then the tiles of the letterboxed picture: [tiles, TILE, TILE, 3] uint8."""
     height, width = fit(picture.width, picture.height, (grid.rows * TILE, grid.cols * TILE))
     overview = np.asarray(picture.resize((TILE, TILE), Image.Resampling.BICUBIC))
@@ -56,13 +60,13 @@ def _letterboxed(picture: Image.Image, grid: Grid) -> Image.Image:
     return boxed
 
 
-def _cut(canvas: np.ndarray, grid: Grid) -> np.ndarray:
+def _cut(canvas: Array, grid: Grid) -> Array:
     """[rows * TILE, cols * TILE, ...] -> [rows * cols, TILE, TILE, ...]."""
     parts = canvas.reshape(grid.rows, TILE, grid.cols, TILE, *canvas.shape[2:]).swapaxes(1, 2)
     return parts.reshape(-1, TILE, TILE, *canvas.shape[2:])
 
 
-def _masks(drawn: Scene, grid: Grid) -> np.ndarray:
+def _masks(drawn: Scene, grid: Grid) -> Array:
     """Which shape, counted from 1, each pixel of each tile shows: [tiles, TILE, TILE] uint8."""
     overview = _mask(drawn, TILE, TILE)
     height, width = fit(drawn.width, drawn.height, (grid.rows * TILE, grid.cols * TILE))
@@ -80,7 +84,7 @@ def _mask(drawn: Scene, width: int, height: int) -> Image.Image:
     return mask
 
 
-def _owners(masks: np.ndarray) -> np.ndarray:
+def _owners(masks: Array) -> Array:
     """[..., TILE, TILE] -> [..., patches]: the shape with most pixels of a patch; UNCLEAR where those are under 8."""
     side = TILE // PATCH
     lead = masks.shape[:-2]
@@ -90,7 +94,7 @@ def _owners(masks: np.ndarray) -> np.ndarray:
     return np.where(counts.max(-1) == 0, NOBODY, owners).astype(np.uint8)
 
 
-def patch_targets(drawn: Batch) -> np.ndarray:
+def patch_targets(drawn: Batch) -> Array:
     """The classes that patches are asked for, [scenes, tiles, patches, 5] int64 in the order of TARGETS.
 
     Which third of the picture holds the centre of a patch's shape is asked of the overview only.
@@ -111,10 +115,10 @@ def patch_targets(drawn: Batch) -> np.ndarray:
     return targets
 
 
-def layout(grid: Grid, side: int) -> np.ndarray:
+def layout(grid: Grid, side: int) -> Array:
     """Where each image token comes from: indices into the flat [tiles * patches] features, then the newline (-1)."""
-    numbers = np.arange(side * side, grid.tiles * side * side).reshape(grid.rows, grid.cols, side, side)
-    numbers = numbers.swapaxes(1, 2).reshape(grid.rows * side, grid.cols * side)
+    tiles = np.arange(side * side, grid.tiles * side * side).reshape(grid.rows, grid.cols, side, side)
+    numbers = tiles.swapaxes(1, 2).reshape(grid.rows * side, grid.cols * side)
     rows, columns = unpadded(grid, side)
     top, left = (numbers.shape[0] - rows) // 2, (numbers.shape[1] - columns) // 2
     lines = np.pad(numbers[top : top + rows, left : left + columns], ((0, 0), (0, 1)), constant_values=-1)

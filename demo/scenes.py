@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import NDArray
 
 from demo.palette import COLOURS, Background, Rgb, background, paint
+
+Array = NDArray[Any]
 
 KINDS = ("circle", "square", "triangle", "star")
 SIZES = ("small", "large")
@@ -26,7 +30,7 @@ class Shape:
     x: float
     y: float
     rgb: Rgb
-    outline: np.ndarray = field(repr=False, compare=False)
+    outline: Array = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -133,7 +137,7 @@ def _arrange(
     return tuple(sorted(placed, key=lambda shape: (KINDS.index(shape.kind), shape.x)))
 
 
-def _try_place(width: int, height: int, role: _Role, relative: np.ndarray, rgb: Rgb, rng: Generator) -> Shape | None:
+def _try_place(width: int, height: int, role: _Role, relative: Array, rgb: Rgb, rng: Generator) -> Shape | None:
     """The shape somewhere inside the canvas; None where its place would be a toss-up between two thirds."""
     low, high = -relative.min(0) + 1, np.array((width, height)) - relative.max(0) - 1
     x, y = (float(side) for side in low + rng.random(2) * (high - low))
@@ -160,7 +164,7 @@ def _stands_out(shape: Shape, ground: Background, width: int, height: int) -> bo
     return bool(np.abs(around - np.array(shape.rgb)).max(-1).min() >= 45)
 
 
-def outline(kind: str, size: str, tilt: float, rng: Generator) -> np.ndarray:
+def outline(kind: str, size: str, tilt: float, rng: Generator) -> Array:
     """Points around (0, 0), [points, 2], in shares of the shorter side; `tilt` in degrees."""
     radius = RADIUS[size] * rng.uniform(0.82, 1.18)
     if kind == "circle":
@@ -187,7 +191,7 @@ def _square_reach(size: str, radius: float, rng: Generator) -> float:
     return min(reach, bound) if size == "small" else max(reach, min(bound, 1.0))
 
 
-def _triangle(rng: Generator) -> np.ndarray:
+def _triangle(rng: Generator) -> Array:
     """Point up: equilateral in its circle, or isosceles in its box, centred as the box is."""
     if rng.random() < 0.5:
         return _ring(3, 0)
@@ -195,13 +199,13 @@ def _triangle(rng: Generator) -> np.ndarray:
     return np.array(((0, -height), (half, height), (-half, height)))
 
 
-def _ring(count: int, start: float) -> np.ndarray:
+def _ring(count: int, start: float) -> Array:
     """`count` points of the unit circle, clockwise from `start` degrees past the top: [count, 2]."""
     angles = np.radians(start - 90) + np.arange(count) * 2 * np.pi / count
     return np.stack((np.cos(angles), np.sin(angles)), -1)
 
 
-def _rotation(degrees: float) -> np.ndarray:
+def _rotation(degrees: float) -> Array:
     """The matrix that turns row vectors by `degrees`."""
     cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     return np.array(((cosine, sine), (-sine, cosine)))

@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
+from tokenizers import Tokenizer
 from torch import Tensor
+from torch.multiprocessing.spawn import spawn
 
 from demo.architecture import config
 from demo.hub_folder import load_weights, write
@@ -61,6 +62,7 @@ class Plan:
     seed: int
     batches: int
     compile: bool
+    rate: float
 
 
 class Worker:
@@ -68,7 +70,7 @@ class Worker:
 
     def __init__(self, rank: int, plan: Plan) -> None:
         self.rank, self.plan = rank, plan
-        self.tokenizer = build()
+        self.tokenizer = build() if plan.start is None else Tokenizer.from_file(str(plan.start / "tokenizer.json"))
         self.teacher = Teacher(self.tokenizer)
         self.rng = np.random.default_rng((plan.seed, rank))
         self.order = np.random.default_rng(plan.seed)  # the same in every worker
@@ -96,7 +98,7 @@ class Worker:
             warm = min(1.0, (step + 1) / stage.warmup)
             for optimiser, rate in zip(self.optimisers, stage.rates, strict=True):
                 for group in optimiser.param_groups:
-                    group["lr"] = rate * warm * cosine(progress, stage.floor)
+                    group["lr"] = self.plan.rate * rate * warm * cosine(progress, stage.floor)
             seed = int(self.order.integers(self.plan.batches)) if step % 2 else self._fresh()
             lesson = self.teacher.lesson(self.pictures(seed), self.rng, tiles=stage.tiles)
             losses = [0.95 * old + 0.05 * new for old, new in zip(losses, self.step(stage, lesson), strict=True)]
@@ -138,7 +140,7 @@ class Worker:
         flat = torch.cat([gradient.flatten() for gradient in gradients])
         dist.all_reduce(flat)
         flat /= self.plan.workers
-        for gradient, part in zip(gradients, flat.split([each.numel() for each in gradients]), strict=True):
+        for gradient, part in zip(gradients, torch.split(flat, [each.numel() for each in gradients]), strict=True):
             gradient.copy_(part.view_as(gradient))
 
     def _agreed(self, value: float) -> float:
@@ -213,6 +215,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--batches", type=int, default=1600, help="different batches drawn, of 32 pictures each")
+    parser.add_argument("--rate", type=float, default=1.0, help="share of the stages' learning rates, to continue with")
     parser.add_argument("--compile", action="store_true", help="compile the layers; pays after a few minutes")
     given = parser.parse_args()
     plan = Plan(**{**vars(given), "minutes": tuple(given.minutes)})
@@ -221,7 +224,7 @@ def main() -> None:
     if plan.workers == 1:
         work(0, plan)
     else:
-        mp.spawn(work, (plan,), plan.workers)  # type: ignore[no-untyped-call]
+        spawn(work, (plan,), plan.workers)  # type: ignore[no-untyped-call]
 
 
 if __name__ == "__main__":
