@@ -1,4 +1,4 @@
-"""Train the demo checkpoint from nothing: `python -m demo.train FOLDER`. An hour on two CPU cores.
+"""Train the demo checkpoint from nothing: `python -m demo.train FOLDER`. About an hour on two CPU cores.
 
 Stage A teaches the tower alone what its patches show; B adds the decoder, which sees only the overview; C everything,
 tiles included. The recipe is by time: a slower machine sees fewer pictures.
