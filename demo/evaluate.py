@@ -43,9 +43,9 @@ def ask(engine: core.Engine, picture: object, question: str) -> str:
     return done.text.strip()
 
 
-def own_marks(engine: core.Engine, scenes: int, *, twins: bool) -> Iterator[Mark]:
+def own_marks(engine: core.Engine, scenes: int, *, twins: bool, first: int = UNSEEN) -> Iterator[Mark]:
     """Whole answers on unseen scenes of the training drawer; `twins`: with kinds or colours that occur twice."""
-    seed, seen = UNSEEN, 0
+    seed, seen = first, 0
     while seen < scenes:
         seed += 1
         rng = np.random.default_rng(seed)
@@ -61,9 +61,9 @@ def own_marks(engine: core.Engine, scenes: int, *, twins: bool) -> Iterator[Mark
             yield kind, said == truth, f"own {seed}: {question} {said} | {truth}"
 
 
-def other_marks(engine: core.Engine, drawings: int) -> Iterator[Mark]:
+def other_marks(engine: core.Engine, drawings: int, first: int = UNSEEN) -> Iterator[Mark]:
     """The words that matter, on drawings by another program."""
-    for seed in range(UNSEEN, UNSEEN + drawings):
+    for seed in range(first, first + drawings):
         drawn, dice = drawing(seed), random.Random(seed)
 
         def mark(kind: str, question: str, said: str, *, right: bool, seed: int = seed) -> Mark:
@@ -137,13 +137,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("model", nargs="?", default="demo", help="a checkpoint folder; default: the embedded one")
     parser.add_argument("--scenes", type=int, default=100, help="pictures in each series")
+    parser.add_argument("--first", type=int, default=UNSEEN, help="the first seed")
     parser.add_argument("--show", type=int, default=0, help="wrong answers to print")
     given = parser.parse_args()
     torch.set_num_threads(1)  # the matrices are small: threads would wait for each other
     engine = core.load(given.model)
-    report("Another program's drawings", other_marks(engine, given.scenes), show=given.show)
-    report("Unseen scenes, whole answer", own_marks(engine, given.scenes, twins=False), show=given.show)
-    report("Unseen scenes with twins", own_marks(engine, given.scenes // 2, twins=True), show=given.show)
+    scenes, first = given.scenes, given.first
+    report("Another program's drawings", other_marks(engine, scenes, first), show=given.show)
+    report("Unseen scenes, whole answer", own_marks(engine, scenes, twins=False, first=first), show=given.show)
+    report("Unseen scenes with twins", own_marks(engine, scenes // 2, twins=True, first=first), show=given.show)
 
 
 if __name__ == "__main__":

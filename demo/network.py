@@ -32,7 +32,7 @@ class Stack(nn.Module):
 
     def right_inverse(self, weight: Tensor) -> tuple[Tensor, ...]:
         """[sum(parts), in] -> [part, in] each."""
-        return torch.split(weight, self.parts)
+        return torch.split(weight, list(self.parts))
 
 
 class Student(nn.Module):
@@ -114,7 +114,7 @@ class Student(nn.Module):
         turn = Rotary(decoder.config, x.shape[1], x.device, x.dtype).turn(0, x.shape[1])
         for tensor, length in ((x, 1), (turn.cos, 0), (turn.sin, 0)):
             torch._dynamo.maybe_mark_dynamic(tensor, length)
-        return decoder.logits(self.decoder_layers(x, turn.cos, turn.sin)[:, -text.shape[1] - 1 : -1])  # type: ignore[no-any-return]
+        return decoder.logits(self.decoder_layers(x, turn.cos, turn.sin)[:, -text.shape[1] - 1 : -1])
 
 
 def initialise(llava: Llava) -> None:
