@@ -20,7 +20,7 @@ CASES = {
     "next-siglip": (PHOTO, *SEVERAL, *TURNS),
     "next-llama3": (PHOTO, *SEVERAL, *TURNS, *WORDS),
     "next-yi": (PHOTO, *SIZES, *TURNS, *WORDS),
-    "next-336": (PHOTO, *SIZES, ROUNDED, *SEVERAL),
+    "next-336": (PHOTO, *SIZES, *ROUNDED, *SEVERAL),
 }
 PAIRS = [pytest.param(base, case, id=f"{base}-{case.name}") for base, chosen in CASES.items() for case in chosen]
 

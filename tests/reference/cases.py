@@ -46,7 +46,10 @@ SIZES = tuple(
     about(f"{width}x{height}", pictures.sized(width, height), QUESTION)
     for width, height in ((1, 1), (57, 56), (31, 977), (977, 31), (335, 1009))
 )
-ROUNDED = about("55x88", pictures.sized(55, 88), QUESTION)  # 15 columns: 14.999999999999998
+ROUNDED = (
+    about("55x88", pictures.sized(55, 88), QUESTION),  # 15 columns in floats: 14.999999999999998
+    about("1056x220", pictures.sized(1056, 220), QUESTION),  # 15 rows: the same
+)
 PHOTO = about("photo", pictures.photo(), QUESTION)
 MODES = tuple(
     about(f"mode {mode}", pictures.in_mode(mode), QUESTION)
@@ -108,5 +111,5 @@ WORDS = tuple(
         "controls": ("bell \x07 escape \x1b[31m nul-free \x7f",),
     }.items()
 )
-CASES = (*SIZES, ROUNDED, PHOTO, *MODES, *FILES, *SEVERAL, *TURNS, *WORDS)
+CASES = (*SIZES, *ROUNDED, PHOTO, *MODES, *FILES, *SEVERAL, *TURNS, *WORDS)
 BY_NAME = {case.name: case for case in CASES}
