@@ -47,8 +47,8 @@ class PreparedImage:
 
     @property
     def key(self) -> str:
-        """The picture by content and by the tokens it was given, which `max_tiles` may change."""
-        return f"{self.seen.sha256}/{self.seen.tokens}"
+        """The picture by content and by the way it was cut, which `max_tiles` may change."""
+        return f"{self.seen.sha256}/{self.tiles.grid.rows}x{self.tiles.grid.cols}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -97,6 +97,17 @@ def test_a_picture_is_not_taken_for_one_that_was_dropped(engine):
         session.messages.clear()
 
 
+def test_a_picture_cut_otherwise_is_another(engine):
+    """Even where both cuts take as many tokens."""
+    session, source = engine("next-vicuna").session(), pictures.sized(397, 262)
+    first = finish(session.generate([Image(source, max_tiles=3), "What is this?"], SAMPLING))
+    second = finish(session.generate([Image(source), "And finer?"], SAMPLING))
+    one, other = first.images[0], second.images[-1]
+    assert one.tiles != other.tiles
+    assert one.tokens == other.tokens
+    assert second.token_ids == finish(engine("next-vicuna").generate(session.messages[:-1], SAMPLING)).token_ids
+
+
 def test_a_turn_that_fails_leaves_no_trace(engine):
     session = engine("next-vicuna").session()
     with pytest.raises(UnreadableInput):
