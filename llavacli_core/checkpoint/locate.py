@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 
 from llavacli_core.checkpoint import hub
@@ -40,11 +41,14 @@ def is_folder(model: str) -> bool:
     return os.path.isfile(os.path.join(model, "config.json"))
 
 
-def locate(model: str, *, revision: str | None = None, offline: bool = False, weights: bool = True) -> Located:
+def locate(
+    model: str | PathLike[str], *, revision: str | None = None, offline: bool = False, weights: bool = True
+) -> Located:
     """Where the checkpoint lies; a Hub id that is not in the cache is fetched, unless `offline`.
 
     Without `weights` its small files are enough.
     """
+    model = os.fspath(model)
     if not model:
         raise BadOption("the model's name is empty", hint="give a folder, a Hub id (org/name) or an alias")
     if is_folder(model):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from os import PathLike
 
 from llavacli_core.checkpoint.load import load_network
 from llavacli_core.checkpoint.locate import locate
@@ -62,7 +63,7 @@ class Engine:
 
 
 def load(
-    model: str,
+    model: str | PathLike[str],
     *,
     device: str = "auto",
     dtype: str = "auto",

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from os import PathLike
 
 from llavacli_core.checkpoint.files import Description, describe
 from llavacli_core.checkpoint.locate import Located, locate
@@ -179,7 +180,7 @@ def choose_template(located: Located, template: str | None) -> Template:
 
 
 def load_processor(
-    model: str, *, revision: str | None = None, offline: bool = False, template: str | None = None
+    model: str | PathLike[str], *, revision: str | None = None, offline: bool = False, template: str | None = None
 ) -> Processor:
     """Everything of a checkpoint but its weights, which are not fetched: for prompts, token counts and dry runs."""
     return Processor(locate(model, revision=revision, offline=offline, weights=False), template)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from llavacli_core.checkpoint.locate import locate
 from tests.checkpoint.fake_hub import COMMIT, serving
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -147,3 +148,8 @@ def test_the_demo_needs_no_hub(tmp_path):
         HF_HUB_OFFLINE="1",
     )
     assert answer == {"id": "demo", "cached": True}
+
+
+def test_a_folder_may_be_a_path_object(repository):
+    located = locate(repository)
+    assert (located.id, located.folder, located.revision) == (str(repository), repository, None)
