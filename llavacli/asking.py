@@ -51,7 +51,7 @@ def ask_all(
             info = None if loaded is None else loaded.info
             if what.concerns_all:
                 return _none(requests[index:], error, info, show, notes)
-            notes.error(what, error)
+            notes.error(what.about(request.title) if len(requests) > 1 else what, error)
             show.failed(request, what, info)
             failures.append(what)
     return overall(failures, len(requests))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 USAGE, SOME_FAILED, UNREADABLE, BAD_MODEL, TOO_BIG, UNEXPECTED = 2, 3, 4, 5, 6, 1
@@ -53,6 +54,10 @@ class Failure:
         """Whether every other source would meet the same."""
         return self.exit_code in (USAGE, BAD_MODEL)
 
+    def about(self, title: str) -> Failure:
+        """The same, its message headed by the source it is about, if it does not name it itself."""
+        return self if self.message.startswith(title) else replace(self, message=f"{title}: {self.message}")
+
     def __str__(self) -> str:
         return f"{self.message} (hint: {self.hint})" if self.hint else self.message
 
@@ -80,6 +85,7 @@ def usage_failure(error: Any) -> Failure:
     """A mistake that Typer found in the arguments or the environment, with what may have been meant."""
     context = getattr(error, "ctx", None)
     what = error.message if getattr(error, "possibilities", None) else error.format_message()
+    what = re.sub(r"Value error, |, unable to parse string as an? \w+", "", what)  # pydantic's way to say it
     what = what[:1].lower() + what[1:].rstrip(".")
     parameter = getattr(error, "param", None)
     if context is not None and parameter is not None:

@@ -58,6 +58,8 @@ def _read(path: Path) -> dict[str, Any]:
     import tomllib
 
     try:
+        if path.exists() and not path.is_file():
+            raise UsageError(f"{path}: not a regular file", hint="remove it, or put a TOML file there")
         with path.open("rb") as file:
             return tomllib.load(file)
     except FileNotFoundError:

@@ -52,6 +52,8 @@ class Message:
     def __init__(self, role: Role, parts: Part | Sequence[Part]) -> None:
         if role not in ("system", "user", "assistant"):
             raise BadOption(f"a message's role is system, user or assistant, not {role!r}")
+        if not isinstance(parts, (str, Image, Video, Sequence)):
+            raise BadOption(f"a message's parts are a sequence, not {type(parts).__name__}")
         listed = (parts,) if isinstance(parts, (str, Image, Video)) else tuple(parts)
         for part in listed:
             if not isinstance(part, (str, Image, Video)):

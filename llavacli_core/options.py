@@ -15,11 +15,16 @@ def _within(
     if value is None:
         return
     if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)) or math.isnan(value):
-        raise BadOption(f"{name} must be a {'whole ' if whole else ''}number, not {value!r}")
+        raise BadOption(f"{name} must be a {'whole ' if whole else ''}number, not {value!r}", hint=_flag(name))
     if not low <= value <= high or (open_low and value == low):
         bound = f"above {low:g}" if open_low else f"at least {low:g}"
         ceiling = "" if high == math.inf else f" and at most {high:g}"
-        raise BadOption(f"{name} must be {bound}{ceiling}, not {value:g}")
+        raise BadOption(f"{name} must be {bound}{ceiling}, not {value:g}", hint=_flag(name))
+
+
+def _flag(name: str) -> str:
+    """Where a user of the command line has set it, by a flag, the environment or a file."""
+    return f"--{name.replace('_', '-')}, LLAVACLI_{name.upper()} or a config file sets it"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +56,7 @@ class Sampling:
         _within("seed", self.seed, 0, 2**63 - 1, whole=True)
         object.__setattr__(self, "stop", (self.stop,) if isinstance(self.stop, str) else tuple(self.stop))
         if any(not text for text in self.stop):
-            raise BadOption("a stop string must not be empty")
+            raise BadOption("a stop string must not be empty", hint=_flag("stop"))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -112,6 +112,8 @@ def _download(name: str, revision: str | None, reports: Any, *, weights: bool) -
         raise _unreachable(name, error) from error
     except errors.EntryNotFoundError as error:
         raise ModelMissing(f"{name} has no config.json", hint="it is no checkpoint in the Hub's own format") from error
+    except errors.HFValidationError as error:
+        raise ModelMissing(f"{name!r} is no Hub id", hint="Hub ids look like org/name") from error
     except ValueError as error:
         raise CheckpointError(f"{name}: config.json is not JSON", hint="the repository is damaged") from error
     except CoreError:

@@ -16,7 +16,7 @@ from llavacli_core.families.registry import ALIASES
 
 DEMO = "demo"
 DEMO_FOLDER = Path(__file__).resolve().parent.parent / "demo_checkpoint"
-HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+HUB_ID = re.compile(r"(?!.*(--|\.\.|\.git$))\w[\w.-]{0,95}/\w[\w.-]{0,95}", re.ASCII)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +60,9 @@ def locate(
         raise ModelMissing(
             f"{model} has no config.json", hint="a checkpoint folder holds config.json and *.safetensors"
         )
-    if name is None or model.startswith((".", "/", "~")):
+    if os.path.exists(model):
+        raise ModelMissing(f"{model} is a file, not a folder", hint="give the folder that holds config.json")
+    if name is None:
         raise ModelMissing(
             f"no model {model!r}: neither a folder nor a Hub id", hint="give a folder, a Hub id (org/name) or an alias"
         )

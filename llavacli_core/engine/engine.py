@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import replace
 from os import PathLike
 
@@ -45,6 +45,8 @@ class Engine:
         Errors of the core's tree are raised when the events are asked for.
         """
         listed = list(messages)
+        if not listed:
+            raise BadOption("there is no message to answer", hint="give at least one")
         sampling = Sampling() if sampling is None else sampling
         return Generation(
             lambda stopped: self.answer(self.processor.prepare(listed), sampling, Memory(self.network), stopped)
@@ -54,7 +56,7 @@ class Engine:
         """A conversation that keeps its turns and its KV cache."""
         return Session(self, system)
 
-    def answer(self, request: Request, sampling: Sampling, memory: Memory, stopped: Stopped) -> Iterator[Event]:
+    def answer(self, request: Request, sampling: Sampling, memory: Memory, stopped: Stopped) -> Generator[Event]:
         """Answer a prepared request with what `memory` knows already."""
         if sampling.beams > 1:
             raise BadOption("beam search is not available yet", hint="--beams 1")

@@ -8,6 +8,7 @@ from torch import Tensor
 from llavacli_core.checkpoint.place import memory_for
 from llavacli_core.engine.memory import Key, Memory
 from llavacli_core.engine.processor import Request
+from llavacli_core.errors import BrokenModel
 from llavacli_core.nn.llava import Llava
 
 FEWER = "fewer pictures or tiles (--max-tiles), or --device cpu"
@@ -48,8 +49,14 @@ def prefill(network: Llava, request: Request, memory: Memory, keys: list[Key], r
     ]
     with memory_for(f"a prompt of {len(keys)} tokens", memory.cache.device, FEWER):
         hidden = network.decoder(network.embed(ids, features), memory.cache)
+    logits = network.decoder.logits(hidden[:, -1])
+    if not bool(logits.isfinite().all()):
+        raise BrokenModel(
+            "the network's scores are not finite",
+            hint="try --dtype float32; if that does not help, the weights are damaged: fetch them again",
+        )
     memory.held += keys[reused:]
-    return network.decoder.logits(hidden[:, -1])
+    return logits
 
 
 @torch.inference_mode()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 
 import torch
 from torch import Tensor
@@ -24,7 +24,7 @@ Stopped = Callable[[], bool]
 class Generation(Iterator[Event]):
     """The events of one answer as they are made."""
 
-    def __init__(self, answer: Callable[[Stopped], Iterator[Event]]) -> None:
+    def __init__(self, answer: Callable[[Stopped], Generator[Event]]) -> None:
         self._stopped = False
         self._events = answer(lambda: self._stopped)
 
@@ -34,6 +34,10 @@ class Generation(Iterator[Event]):
     def stop(self) -> None:
         """End at the next token, with Done(finish_reason="interrupted") as the last event. Safe in a signal handler."""
         self._stopped = True
+
+    def close(self) -> None:
+        """Abandon the answer: no further events, no Done; a session forgets the turn."""
+        self._events.close()
 
 
 class Stopwatch:
@@ -53,7 +57,7 @@ class Stopwatch:
 
 def answer(
     network: Llava, tokenizer: Tokenizer, request: Request, sampling: Sampling, memory: Memory, stopped: Stopped
-) -> Iterator[Event]:
+) -> Generator[Event]:
     """Events of one answer. What `memory` shares with the request is not computed again; it keeps what is new."""
     watch = Stopwatch(memory.cache.device)
     keys = keys_of(request)

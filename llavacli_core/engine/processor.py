@@ -157,11 +157,13 @@ class Processor:
 
     def check_fits(self, request: Request) -> None:
         """Raise TooLong unless the prompt leaves room for at least one token."""
-        need, have = len(request.token_ids) + 1, self.description.model.decoder.max_position_embeddings
-        if need > have:
+        tokens, have = len(request.token_ids), self.description.model.decoder.max_position_embeddings
+        if tokens >= have:
+            fewer = "fewer pictures, fewer tiles (--max-tiles), or a shorter text"
             raise TooLong(
-                f"the prompt needs {need} positions and this model has {have}",
-                hint="fewer pictures, fewer tiles (--max-tiles), or a shorter text",
+                f"the prompt has {tokens} tokens, {request.image_tokens} of them pictures', and this model {have} "
+                "positions for prompt and answer",
+                hint="shorten the text" if tokens - request.image_tokens >= have else fewer,
             )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING
 
 from llavacli_core.engine.generate import Generation, Stopped
@@ -31,7 +31,7 @@ class Session:
         sampling = Sampling() if sampling is None else sampling
         return Generation(lambda stopped: self._answer(turn, sampling, stopped))
 
-    def _answer(self, turn: Message, sampling: Sampling, stopped: Stopped) -> Iterator[Event]:
+    def _answer(self, turn: Message, sampling: Sampling, stopped: Stopped) -> Generator[Event]:
         """The engine's events over the whole conversation; the turn is kept only if it comes to its end."""
         messages = [*self.messages, turn]
         request = self.engine.processor.prepare(messages, self._opened)

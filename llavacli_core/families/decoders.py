@@ -8,6 +8,7 @@ from llavacli_core.config import DecoderConfig
 from llavacli_core.errors import UnsupportedModel
 from llavacli_core.families.keys import Keys
 
+MOST_LAYERS = 1000  # of a hostile file; building ever more of them on the way to an error would take minutes
 ACTIVATIONS = ("silu", "gelu", "gelu_pytorch_tanh", "relu")
 
 
@@ -71,7 +72,7 @@ def read_decoder(keys: Keys) -> DecoderConfig:
     defaults = DECODERS[name]
     hidden_size = keys.integer("hidden_size", default=4096)
     heads = keys.integer("num_attention_heads", default=32)
-    layers = keys.integer("num_hidden_layers", default=32)
+    layers = keys.integer("num_hidden_layers", default=32, most=MOST_LAYERS)
     # An explicit null asks for as many key-value heads as heads, which a missing key does for Llama alone.
     kv_default = heads if "num_key_value_heads" in keys.values else defaults.num_key_value_heads or heads
     kv_heads = keys.integer("num_key_value_heads", default=kv_default)

@@ -7,6 +7,8 @@ from typing import Any
 
 from llavacli_core.errors import BrokenModel
 
+MOST_PIXELS = 2**24  # of all tiles of a picture; the published checkpoints have 672 x 672
+
 
 class Keys:
     """A section of a JSON file. Keys may be tried under several names, newest first; a default stands in for none."""
@@ -25,11 +27,12 @@ class Keys:
         """The object under `name`; empty when absent, so that class defaults apply."""
         return Keys(self.get(name, default={}), f"{self.where}: {name}")
 
-    def integer(self, *names: str, default: int | None = None, least: int = 1) -> int:
-        """A whole number of at least `least`."""
+    def integer(self, *names: str, default: int | None = None, least: int = 1, most: int | None = None) -> int:
+        """A whole number from `least` to `most`."""
         value = self.get(*names, default=default)
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise self.fault(names[0], f"a whole number of at least {least}", value)
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= (most or value):
+            span = f"of at least {least}" if most is None else f"from {least} to {most}"
+            raise self.fault(names[0], f"a whole number {span}", value)
         return value
 
     def number(self, *names: str, default: float | None = None) -> float:
@@ -70,14 +73,14 @@ class Keys:
         return tuple(float(item) for item in listed)
 
     def pairs(self, *names: str, default: Any = None) -> tuple[tuple[int, int], ...]:
-        """A list of pairs of whole numbers, at least one."""
+        """A list of sizes in pixels, at least one, none beyond reason: a hostile file must not exhaust the memory."""
         value = self.get(*names, default=default)
         if not isinstance(value, list | tuple) or not value:
             raise self.fault(names[0], "a list of [height, width] pairs", value)
         for pair in value:
             sound = isinstance(pair, list | tuple) and len(pair) == 2 and all(isinstance(edge, int) for edge in pair)
-            if not sound or min(pair) < 1:
-                raise self.fault(names[0], "a list of [height, width] pairs", value)
+            if not sound or min(pair) < 1 or pair[0] * pair[1] > MOST_PIXELS:
+                raise self.fault(names[0], f"a list of [height, width] pairs, {MOST_PIXELS} pixels at most", value)
         return tuple((height, width) for height, width in value)
 
     def fault(self, name: str, expected: str, value: Any) -> BrokenModel:

@@ -29,14 +29,14 @@ def read_image_config(preprocessor: dict[str, Any], model: ModelConfig) -> Image
         do_resize=keys.flag("do_resize", default=True),
         shortest_edge=shortest_edge,
         size=size,
-        resample=keys.integer("resample", default=3, least=0),
+        resample=keys.integer("resample", default=3, least=0, most=5),
         do_center_crop=keys.flag("do_center_crop", default=clip),
         crop_size=_crop_size(keys, clip=clip),
         do_rescale=keys.flag("do_rescale", default=True),
         rescale_factor=keys.number("rescale_factor", default=1 / 255),
         do_normalize=keys.flag("do_normalize", default=True),
         image_mean=keys.numbers("image_mean", length=3, default=OPENAI_MEAN if clip else HALF),
-        image_std=keys.numbers("image_std", length=3, default=OPENAI_STD if clip else HALF),
+        image_std=_nonzero(keys, "image_std", OPENAI_STD if clip else HALF),
         pad_to_square=kind == "Llava" and keys.flag("do_pad", default=False),
         image_grid_pinpoints=keys.pairs("image_grid_pinpoints", default=model.image_grid_pinpoints) if tiled else None,
     )
@@ -46,6 +46,14 @@ def read_stop_ids(generation: dict[str, Any] | None, model: ModelConfig) -> tupl
     """Ids that end an answer: generation_config.json's, all of them, else config.json's."""
     stated = () if generation is None else Keys(generation, "generation_config.json").integers("eos_token_id")
     return stated or model.eos_token_ids
+
+
+def _nonzero(keys: Keys, name: str, default: tuple[float, ...]) -> tuple[float, ...]:
+    """Three numbers to divide by."""
+    values = keys.numbers(name, length=3, default=default)
+    if 0 in values:
+        raise keys.fault(name, "numbers other than 0", list(values))
+    return values
 
 
 def _kind(keys: Keys, model: ModelConfig) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from llavacli_core.config import VisionConfig
 from llavacli_core.errors import UnsupportedModel
+from llavacli_core.families.decoders import MOST_LAYERS
 from llavacli_core.families.keys import Keys
 
 ACTIVATIONS = ("quick_gelu", "gelu", "gelu_pytorch_tanh", "relu")
@@ -43,7 +44,7 @@ def read_tower(keys: Keys) -> VisionConfig:
     return VisionConfig(
         hidden_size=hidden_size,
         intermediate_size=keys.integer("intermediate_size", default=3072),
-        num_hidden_layers=keys.integer("num_hidden_layers", default=12),
+        num_hidden_layers=keys.integer("num_hidden_layers", default=12, most=MOST_LAYERS),
         num_attention_heads=heads,
         image_size=keys.integer("image_size", default=224),
         patch_size=keys.integer("patch_size", default=32 if clip else 16),

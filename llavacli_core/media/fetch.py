@@ -78,6 +78,11 @@ def _checked(address: str, url: str) -> str:
         )
     if not parts.hostname:
         raise UrlError(f"{shown(url)}: names no host", hint="check the address")
+    if "@" in parts.netloc:
+        raise UrlError(
+            f"{parts.scheme}://...@{shown(parts.hostname)}: names and passwords in addresses are not supported",
+            hint="download it with a program that logs in, and give the file",
+        )
     host = parts.netloc if parts.netloc.isascii() else parts.netloc.encode("idna").decode()
     return quote(parts._replace(netloc=host).geturl(), safe=string.punctuation)
 

@@ -8,12 +8,17 @@ from typing import Any
 
 from llavacli_core.errors import BrokenModel
 
+MOST_BYTES = 2**28  # the largest published tokenizer.json is a tenth of it
 PULL_AGAIN = "the download may be incomplete: pull the checkpoint again"
 
 
 def read_text(path: Path) -> str | None:
-    """The whole file as UTF-8 text, None where there is none."""
+    """The whole file as UTF-8 text, None where there is none. Only a regular file is opened."""
     try:
+        if path.exists() and not path.is_file():
+            raise BrokenModel(f"{path}: not a regular file", hint="give a text file")
+        if path.is_file() and path.stat().st_size > MOST_BYTES:
+            raise BrokenModel(f"{path}: larger than {MOST_BYTES >> 20} MB", hint=PULL_AGAIN)
         return path.read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError):
         return None

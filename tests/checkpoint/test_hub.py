@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from llavacli_core.checkpoint.locate import locate
+from llavacli_core.errors import ModelMissing
 from tests.checkpoint.fake_hub import COMMIT, serving
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,6 +22,7 @@ def ask(code: str, cache: Path, endpoint: str = "http://127.0.0.1:9", **env: str
     frame = f"""
 import json, llavacli_core as core
 from llavacli_core.checkpoint.locate import locate
+from llavacli_core.errors import ModelMissing
 answer = {{}}
 def failing(run):
     try:
@@ -153,3 +155,14 @@ def test_the_demo_needs_no_hub(tmp_path):
 def test_a_folder_may_be_a_path_object(repository):
     located = locate(repository)
     assert (located.id, located.folder, located.revision) == (str(repository), repository, None)
+
+
+@pytest.mark.parametrize("name", ["./nonexistent", "../nope", "-x/y", "a--b/c", "org/name.git", "org/na..me", "a/b/c"])
+def test_what_is_no_hub_id(name):
+    with pytest.raises(ModelMissing, match="neither a folder nor a Hub id"):
+        locate(name)
+
+
+def test_a_file_is_no_checkpoint(repository):
+    with pytest.raises(ModelMissing, match="is a file, not a folder"):
+        locate(repository / "config.json")

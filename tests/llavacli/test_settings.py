@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -86,4 +87,11 @@ def test_a_config_that_cannot_be_read(ask: Run, home: Path) -> None:
     Path("llavacli.toml").mkdir()
     result = ask("describe", "a.png")
     assert result.returncode == 2
-    assert b"llavacli.toml: Is a directory" in result.stderr
+    assert b"llavacli.toml: not a regular file" in result.stderr
+
+
+def test_a_config_that_would_never_end(ask: Run, home: Path) -> None:
+    os.mkfifo("llavacli.toml")
+    result = ask("describe", "a.png")
+    assert result.returncode == 2
+    assert b"llavacli.toml: not a regular file" in result.stderr

@@ -226,3 +226,9 @@ def once(answer: Callable[[socket.socket], None]) -> str:
 
     threading.Thread(target=serve, daemon=True).start()
     return f"http://127.0.0.1:{listener.getsockname()[1]}/"
+
+
+def test_a_password_is_refused_and_not_shown() -> None:
+    with pytest.raises(UrlError, match="passwords in addresses") as caught:
+        fetch("http://user:secret@127.0.0.1:9/a.png")
+    assert "secret" not in str(caught.value)
