@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from llavacli_core.config import ImageConfig, ModelConfig
 from llavacli_core.errors import BrokenModel
 from llavacli_core.families.preprocessor import read_image_config, read_stop_ids
 from llavacli_core.families.registry import Family, family_of
+from llavacli_core.prompt.files import read_json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,34 +24,19 @@ class Description:
 
 def describe(folder: Path) -> Description:
     """Read config.json, preprocessor_config.json (or its section of processor_config.json), generation_config.json."""
-    config = read_json(folder, "config.json")
-    if config is None:
-        raise BrokenModel(f"{folder}: no config.json", hint="this is no checkpoint folder")
+    config = read_json(folder / "config.json")
+    if not config:
+        raise BrokenModel(f"{folder}: no config.json, or an empty one", hint="this is no checkpoint folder")
     family = family_of(config)
     model = family.read(config)
     # transformers 5 moves the image processor's keys into processor_config.json and drops the old file.
-    processor = read_json(folder, "processor_config.json") or {}
-    preprocessor = processor.get("image_processor") or read_json(folder, "preprocessor_config.json")
-    if preprocessor is None:
-        raise BrokenModel(f"{folder}: no preprocessor_config.json", hint="the checkpoint is incomplete")
+    processor = read_json(folder / "processor_config.json")
+    preprocessor = processor.get("image_processor") or read_json(folder / "preprocessor_config.json")
+    if not preprocessor:
+        raise BrokenModel(f"{folder}: no preprocessor_config.json, or an empty one", hint="the checkpoint is incomplete")
     return Description(
         family=family,
         model=model,
         images=read_image_config(preprocessor, model),
-        stop_ids=read_stop_ids(read_json(folder, "generation_config.json"), model),
+        stop_ids=read_stop_ids(read_json(folder / "generation_config.json"), model),
     )
-
-
-def read_json(folder: Path, name: str) -> dict[str, Any] | None:
-    """The JSON object in a file of the folder; None when there is no such file."""
-    try:
-        value = json.loads((folder / name).read_bytes())
-    except FileNotFoundError:
-        return None
-    except (ValueError, RecursionError) as error:
-        raise BrokenModel(f"{folder / name} is not JSON: {error}", hint="fetch the checkpoint again") from error
-    except OSError as error:
-        raise BrokenModel(f"{folder / name} cannot be read: {error.strerror}") from error
-    if not isinstance(value, dict):
-        raise BrokenModel(f"{folder / name} is not a JSON object", hint="fetch the checkpoint again")
-    return value

@@ -14,7 +14,7 @@ from llavacli_core.errors import BrokenModel, TemplateError, TooLong
 from llavacli_core.events import SeenImage
 from llavacli_core.families.registry import PUBLISHED
 from llavacli_core.geometry import image_tokens
-from llavacli_core.media.picture import decode
+from llavacli_core.media.picture import open_picture
 from llavacli_core.media.source import read_source
 from llavacli_core.media.tiles import Tiles, prepare
 from llavacli_core.messages import Image, Message
@@ -137,8 +137,7 @@ class Processor:
     def open(self, image: Image) -> PreparedImage:
         """Read a picture, turn it upright, cut and normalise it."""
         source = read_source(image.source)
-        picture = decode(source.data, source.name)
-        tiles = prepare(picture, self.description.images, image.max_tiles)
+        tiles = prepare(open_picture(source), self.description.images, image.max_tiles)
         model = self.description.model
         if tiles.pixels.shape[-2:] != (model.vision.image_size, model.vision.image_size):
             raise BrokenModel(

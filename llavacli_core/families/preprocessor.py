@@ -42,10 +42,9 @@ def read_image_config(preprocessor: dict[str, Any], model: ModelConfig) -> Image
     )
 
 
-def read_stop_ids(generation: dict[str, Any] | None, model: ModelConfig) -> tuple[int, ...]:
+def read_stop_ids(generation: dict[str, Any], model: ModelConfig) -> tuple[int, ...]:
     """Ids that end an answer: generation_config.json's, all of them, else config.json's."""
-    stated = () if generation is None else Keys(generation, "generation_config.json").integers("eos_token_id")
-    return stated or model.eos_token_ids
+    return Keys(generation, "generation_config.json").integers("eos_token_id") or model.eos_token_ids
 
 
 def _nonzero(keys: Keys, name: str, default: tuple[float, ...]) -> tuple[float, ...]:
