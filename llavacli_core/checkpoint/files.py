@@ -33,7 +33,7 @@ def describe(folder: Path) -> Description:
     processor = read_json(folder / "processor_config.json")
     preprocessor = processor.get("image_processor") or read_json(folder / "preprocessor_config.json")
     if not preprocessor:
-        raise BrokenModel(f"{folder}: no preprocessor_config.json, or an empty one", hint="the checkpoint is incomplete")
+        raise BrokenModel(f"{folder}: no preprocessor_config.json, or an empty one", hint="fetch it again")
     return Description(
         family=family,
         model=model,
