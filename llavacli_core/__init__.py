@@ -27,10 +27,13 @@ if TYPE_CHECKING:
     from llavacli_core.engine.processor import Request as Request
     from llavacli_core.engine.processor import load_processor as load_processor
     from llavacli_core.engine.session import Session as Session
+    from llavacli_core.events import BatchEvent as BatchEvent
     from llavacli_core.events import Done as Done
     from llavacli_core.events import Event as Event
+    from llavacli_core.events import Failed as Failed
     from llavacli_core.events import Progress as Progress
     from llavacli_core.events import SeenImage as SeenImage
+    from llavacli_core.events import SeenVideo as SeenVideo
     from llavacli_core.events import Text as Text
     from llavacli_core.events import Timing as Timing
     from llavacli_core.events import Usage as Usage
@@ -53,8 +56,11 @@ else:
         "Session": "engine.session",
         "Done": "events",
         "Event": "events",
+        "Failed": "events",
+        "BatchEvent": "events",
         "Progress": "events",
         "SeenImage": "events",
+        "SeenVideo": "events",
         "Text": "events",
         "Timing": "events",
         "Usage": "events",

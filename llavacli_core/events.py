@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from llavacli_core.errors import CoreError
+
 FinishReason = Literal["stop", "length", "interrupted"]
 
 
@@ -28,8 +30,20 @@ class SeenImage:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SeenVideo:
+    """A clip as it entered the prompt: its size in pixels, the numbers of the frames seen, the tokens they took."""
+
+    source: str
+    sha256: str
+    width: int
+    height: int
+    frames: tuple[int, ...]
+    tokens: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Usage:
-    """Tokens: `cached_tokens` of the prompt were not computed again, `image_tokens` of it are pictures'."""
+    """Tokens: `cached_tokens` of the prompt were not computed again, `image_tokens` of it are pictures' and frames'."""
 
     prompt_tokens: int
     image_tokens: int
@@ -63,9 +77,18 @@ class Done:
     usage: Usage
     timing: Timing
     warnings: tuple[str, ...] = ()
+    videos: tuple[SeenVideo, ...] = ()
+
+
+@dataclass(frozen=True)
+class Failed:
+    """In a batch, the last event of a request that came to nothing; the others go on."""
+
+    error: CoreError
 
 
 Event = Text | Done
+BatchEvent = Text | Done | Failed
 
 
 @dataclass(frozen=True)

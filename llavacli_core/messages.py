@@ -70,3 +70,8 @@ class Message:
     def images(self) -> tuple[Image, ...]:
         """The message's pictures alone, in order."""
         return tuple(part for part in self.parts if isinstance(part, Image))
+
+    @property
+    def videos(self) -> tuple[Video, ...]:
+        """The message's clips alone, in order."""
+        return tuple(part for part in self.parts if isinstance(part, Video))

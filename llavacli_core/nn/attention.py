@@ -19,22 +19,38 @@ def visible(queries: int, keys: int, window: int | None, device: torch.device) -
     return mask if window is None else mask & (distance < window)
 
 
-def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, *, causal: bool, kernel: str) -> Tensor:
-    """[B, H, T, C], [B, K, S, C] twice -> [B, H, T, C]. `causal` counts only without a mask."""
+def attend(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    mask: Tensor | None,
+    *,
+    causal: bool,
+    kernel: str,
+    weights: list[Tensor] | None = None,
+) -> Tensor:
+    """[B, H, T, C], [B, K, S, C] twice -> [B, H, T, C]. `causal` counts only without a mask.
+
+    `mask` is true where a query may look, or added to the scores; it broadcasts to [B, H, T, S]. A list given as
+    `weights` gets the attention weights [B, H, T, S] appended.
+    """
     heads, length, kv_heads = query.shape[1], query.shape[2], key.shape[1]
-    if length == 1 and mask is None and heads != kv_heads:
+    per_head = mask is not None and mask.shape[1] != 1
+    if length == 1 and heads != kv_heads and weights is None and not per_head:
         # Decoding: the heads of a group become its queries, so that keys and values are never repeated.
-        grouped = query.view(query.shape[0], kv_heads, heads // kv_heads, -1)
-        return attend(grouped, key, value, None, causal=False, kernel=kernel).reshape(query.shape)
+        grouped = query.reshape(query.shape[0], kv_heads, heads // kv_heads, -1)
+        return attend(grouped, key, value, mask, causal=False, kernel=kernel).reshape(query.shape)
     causal = causal and mask is None and length > 1
-    if kernel == "eager":
-        return _eager(query, key, value, mask, causal=causal)
+    if kernel == "eager" or weights is not None:
+        return _eager(query, key, value, mask, causal=causal, kept=weights)
     return F.scaled_dot_product_attention(
         query, key, value, attn_mask=mask, is_causal=causal, enable_gqa=heads != kv_heads
     )
 
 
-def _eager(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, *, causal: bool) -> Tensor:
+def _eager(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, *, causal: bool, kept: list[Tensor] | None
+) -> Tensor:
     """The textbook's three steps; the weights are summed up in float32, as the reference's eager attention does."""
     groups = query.shape[1] // key.shape[1]
     if groups > 1:
@@ -43,6 +59,8 @@ def _eager(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, *, ca
     if causal:
         mask = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
     if mask is not None:
-        scores = scores.masked_fill(~mask, float("-inf"))
+        scores = scores.masked_fill(~mask, float("-inf")) if mask.dtype == torch.bool else scores + mask
     weights: Tensor = scores.softmax(-1, dtype=torch.float32).to(query.dtype)
+    if kept is not None:
+        kept.append(weights)
     return weights @ value

@@ -1,0 +1,21 @@
+"""What a forward pass leaves behind on request: hidden states and attention weights, as transformers numbers them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+
+@dataclass
+class Trace:
+    """Lists that the layers append to, from the first on; whoever hands a trace in reads them afterwards.
+
+    `hidden_states`: the embeddings, then every layer's output, the last one normalised where the network ends in a
+    norm, [B, T, D] each. `attentions` and `cross_attentions`: every layer's weights, [B, H, T, S] each; asking for
+    them computes attention step by step (the eager kernel).
+    """
+
+    hidden_states: list[Tensor] = field(default_factory=list)
+    attentions: list[Tensor] = field(default_factory=list)
+    cross_attentions: list[Tensor] = field(default_factory=list)
