@@ -93,3 +93,24 @@ class ImageConfig:
     image_std: tuple[float, ...]
     pad_to_square: bool  # LlavaImageProcessor's do_pad: onto a square of the mean colour, before resizing
     image_grid_pinpoints: tuple[tuple[int, int], ...] | None  # AnyRes; None: the picture is one tile
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerationDefaults:
+    """What a checkpoint asks of its answers: generation_config.json, or the same keys in an older config.json."""
+
+    eos_token_ids: tuple[int, ...] = ()
+    bos_token_id: int | None = None
+    pad_token_id: int | None = None
+    decoder_start_token_id: int | None = None
+    max_length: int | None = None  # in tokens, the prompt's included; None where nothing is said
+    max_new_tokens: int | None = None  # replaces max_length
+    min_length: int = 0  # the prompt's tokens included
+    min_new_tokens: int | None = None  # replaces min_length
+    forced_bos_token_id: int | None = None
+    forced_eos_token_id: tuple[int, ...] = ()
+    no_repeat_ngram_size: int = 0
+    repetition_penalty: float = 1.0
+    num_beams: int = 1
+    length_penalty: float = 1.0
+    early_stopping: bool | str = False  # or "never"
