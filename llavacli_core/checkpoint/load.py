@@ -81,10 +81,12 @@ class Reader:
         self.copied = 0
 
     def mapped(self, stored: Stored, dtype: torch.dtype) -> Tensor | None:
-        """The tensor as a view of its file, without a copy; None when it is stored in another format."""
+        """The tensor as a view of its file, without a copy; None when it is stored in another form or format."""
+        if stored.transposed:
+            return None
         if stored.file not in self.views:
             self.views[stored.file] = safe_open(stored.file, "pt")
-        tensor: Tensor = self.views[stored.file].get_tensor(stored.name)
+        tensor: Tensor = self.views[stored.file].get_tensor(stored.name).view(stored.shape)
         # A view may start anywhere in the file; kernels want at least the alignment of their elements.
         aligned = tensor.data_ptr() % dtype.itemsize == 0
         return tensor if tensor.dtype == dtype and aligned else None
@@ -93,7 +95,8 @@ class Reader:
         """Copy the tensor to where it shall be, converting on the way."""
         if stored.file not in self.copies:
             self.copies[stored.file] = safe_open(stored.file, "pt")
-        into.copy_(self.copies[stored.file].get_tensor(stored.name))
+        tensor = self.copies[stored.file].get_tensor(stored.name)
+        into.copy_(tensor.T if stored.transposed else tensor.view(stored.shape))
         self.copied += into.nbytes
         if self.copied > REMAP_BYTES:
             self.copies.clear()

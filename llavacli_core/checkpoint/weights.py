@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from safetensors import SafetensorError, safe_open
@@ -19,11 +19,12 @@ FLOATS = ("F32", "F16", "BF16")
 
 @dataclass(frozen=True)
 class Stored:
-    """A tensor on disk."""
+    """A tensor on disk; in a plan, `shape` is the one that it shall take, which its form on disk may differ from."""
 
     name: str
     file: Path
     shape: tuple[int, ...]
+    transposed: bool = False  # on disk, rows and columns are the other way round
 
 
 Plan = dict[Target, Stored]  # for each of our matrices, the tensor that fills it
@@ -67,12 +68,14 @@ def make_plan(network: nn.Module, tensors: Iterable[Stored], table: Table) -> Pl
             continue
         if target not in shapes:
             raise UnknownWeight(f"{tensor.name} in {tensor.file.name}: config.json says there is no such tensor")
-        if tensor.shape != shapes[target]:
+        shape = shapes[target]
+        stated = _on_disk(shape, target, len(tensor.shape))
+        if tensor.shape != stated:
             raise MisshapenWeight(
-                f"{tensor.name} in {tensor.file.name} is {list(tensor.shape)}, config.json says {list(shapes[target])}",
+                f"{tensor.name} in {tensor.file.name} is {list(tensor.shape)}, config.json says {list(stated)}",
                 hint="config.json and the weights are of different models",
             )
-        plan[target] = tensor
+        plan[target] = replace(tensor, shape=shape, transposed=target.transposed)
     missing = [target for target in shapes if target not in plan]
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
@@ -103,6 +106,13 @@ def _matrix_shapes(network: nn.Module) -> dict[Target, tuple[int, ...]]:
             for part, size in enumerate(rows):
                 shapes[Target(full, part)] = (size, *parameter.shape[1:])
     return shapes
+
+
+def _on_disk(shape: tuple[int, ...], target: Target, dimensions: int) -> tuple[int, ...]:
+    """The shape that a tensor of `dimensions` must have on disk to become one of `shape`."""
+    if target.squeezed:
+        return (1,) * (dimensions - len(shape)) + shape
+    return shape[::-1] if target.transposed else shape
 
 
 def _shard(folder: Path, name: str) -> Path:
