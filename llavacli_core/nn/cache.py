@@ -7,6 +7,7 @@ from torch import Tensor
 
 from llavacli_core.config import DecoderConfig
 from llavacli_core.nn.rotary import Rotary
+from llavacli_core.nn.rows import Rows
 
 BLOCK = 256  # positions
 
@@ -50,6 +51,13 @@ class KVCache:
     def truncate(self, length: int) -> None:
         """Forget all positions from `length` on."""
         self.length = min(self.length, length)
+
+    def rows(self) -> Rows:
+        """The same positions as rows that may go on apart. The buffers are shared: one of the two is to be dropped."""
+        for layer in self.layers:
+            for held in (layer.keys, layer.values):
+                held[:, :, self.length :] = 0  # masked places count nothing, but nothing times NaN is NaN
+        return Rows([(layer.keys, layer.values) for layer in self.layers], self.length, rotary=self.rotary)
 
     def _allocate(self, room: int) -> None:
         """Move to buffers of at least `room` positions."""

@@ -6,6 +6,7 @@ B batch  T sequence  D hidden size  H heads  K key-value heads  C head dim  V vo
 from __future__ import annotations
 
 from functools import cached_property
+from typing import cast
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -17,6 +18,7 @@ from llavacli_core.nn.cache import KVCache, LayerCache
 from llavacli_core.nn.linear import Linear
 from llavacli_core.nn.norms import RMSNorm
 from llavacli_core.nn.rotary import Rotary, Turn
+from llavacli_core.nn.rows import Rows
 from llavacli_core.nn.step import Step
 
 
@@ -49,6 +51,15 @@ class Attention(nn.Module):
         y = attend(q, k, v, mask, causal=True, kernel=self.kernel)
         return self.out(y.transpose(1, 2).reshape(batch, length, -1))  # type: ignore[no-any-return]
 
+    def step_rows(self, x: Tensor, turn: Turn, mask: Tensor | None, layer: int, rows: Rows) -> Tensor:
+        """One token of each row, [R, 1, D] -> [R, 1, D]; `mask` [R, 1, 1, S] is true where the row may look."""
+        batch = x.shape[0]
+        qkv = self.qkv(x).view(batch, 1, -1, self.head_dim)  # [R, 1, H + 2 K, C]
+        turned = turn(qkv[:, :, : self.heads + self.kv_heads])
+        k, v = rows.write(layer, turned[:, 0, self.heads :], qkv[:, 0, self.heads + self.kv_heads :])  # [R, K, S, C]
+        y = attend(turned[:, :, : self.heads].transpose(1, 2), k, v, mask, causal=False, kernel=self.kernel)
+        return self.out(y.reshape(batch, 1, -1))  # type: ignore[no-any-return]
+
 
 class MLP(nn.Module):
     """The gated feed-forward part: down(act(gate x) * up x)."""
@@ -79,6 +90,11 @@ class Block(nn.Module):
     def forward(self, x: Tensor, turn: Turn, mask: Tensor | None, start: int, cache: LayerCache | None) -> Tensor:
         """[B, T, D] -> [B, T, D]."""
         x = x + self.attention(self.attention_norm(x), turn, mask, start, cache)
+        return x + self.mlp(self.mlp_norm(x))  # type: ignore[no-any-return]
+
+    def step_rows(self, x: Tensor, turn: Turn, mask: Tensor | None, layer: int, rows: Rows) -> Tensor:
+        """One token of each row, [R, 1, D] -> [R, 1, D]."""
+        x = x + self.attention.step_rows(self.attention_norm(x), turn, mask, layer, rows)
         return x + self.mlp(self.mlp_norm(x))  # type: ignore[no-any-return]
 
 
@@ -114,6 +130,18 @@ class Decoder(nn.Module):
         if cache is not None:
             cache.length = start + length
         return x
+
+    def step_rows(self, tokens: Tensor, rows: Rows) -> Tensor:
+        """Append one token to every row, ids [R]; scores of the next ones, [R, V]."""
+        assert rows.rotary is not None
+        rows.reserve()
+        turn = rows.rotary.at(rows.positions)
+        masks = {window: rows.visible(window) for window in set(self.config.sliding_windows)}
+        x = self.embed(tokens[:, None])  # [R, 1, D]
+        for index, block in enumerate(cast("list[Block]", self.blocks)):
+            x = block.step_rows(x, turn, masks[self.config.sliding_windows[index]], index, rows)
+        rows.advance()
+        return self.logits(x[:, 0])
 
     @cached_property
     def step(self) -> Step:

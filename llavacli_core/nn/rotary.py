@@ -12,7 +12,10 @@ from llavacli_core.config import DecoderConfig
 
 @dataclass(frozen=True)
 class Turn:
-    """The turn of a run of positions: cos and signed sin, [T, 1, C], to be called on [B, T, heads, C]."""
+    """The turn of some positions: cos and signed sin, [T, 1, C], to be called on [B, T, heads, C].
+
+    With a position of its own for every row of a batch they are [B, T, 1, C].
+    """
 
     cos: Tensor
     sin: Tensor  # negated in the first half, so that swapping the halves needs no minus of its own
@@ -26,6 +29,7 @@ class Rotary:
     """Turns for positions 0 .. `length` - 1, computed once in float32, as the reference does, and sliced."""
 
     def __init__(self, config: DecoderConfig, length: int, device: torch.device, dtype: torch.dtype) -> None:
+        self.config = config
         exponents = torch.arange(0, config.head_dim, 2, dtype=torch.int64, device=device).float() / config.head_dim
         frequencies = 1.0 / (config.rope_theta**exponents) / config.rope_factor
         angles = torch.outer(torch.arange(length, device=device).float(), frequencies)[:, None]  # [P, 1, C / 2]
@@ -36,3 +40,11 @@ class Rotary:
     def turn(self, start: int, end: int) -> Turn:
         """The turn of positions start .. end - 1."""
         return Turn(self.cos[start:end], self.sin[start:end])
+
+    def at(self, positions: Tensor) -> Turn:
+        """The turn of one position for each row, [R] on the device, to be called on [R, 1, heads, C]."""
+        return Turn(self.cos[positions][:, None], self.sin[positions][:, None])
+
+    def longer(self, length: int) -> Rotary:
+        """The same for `length` positions."""
+        return Rotary(self.config, length, self.cos.device, self.cos.dtype)

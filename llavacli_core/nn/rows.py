@@ -10,22 +10,33 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from llavacli_core.nn.rotary import Rotary
+
 BLOCK = 256  # positions
 
 
 class Rows:
-    """Every layer's keys and values, [R, K, capacity, C] each; row r is in use up to `lengths[r]`, the rest rubbish.
+    """Every layer's keys and values, [R, K, capacity, C] each; row r is in use up to `lengths[r]`, the rest is finite.
 
     `fixed` layers' worth of further pairs (a captioner's cross-attention, whose keys come from the picture) may ride
     along: they are never written to, and follow their rows.
     """
 
     def __init__(
-        self, layers: Sequence[tuple[Tensor, Tensor]], length: int, fixed: Sequence[tuple[Tensor, Tensor]] = ()
+        self,
+        layers: Sequence[tuple[Tensor, Tensor]],
+        length: int,
+        *,
+        fixed: Sequence[tuple[Tensor, Tensor]] = (),
+        rotary: Rotary | None = None,
     ) -> None:
-        """Take over one or more rows of the same `length`; positions beyond it are room."""
+        """Take over one or more rows of the same `length`; positions beyond it are room.
+
+        `rotary` holds the turns of that room, for decoders that turn.
+        """
         self.layers = list(layers)
         self.fixed = list(fixed)
+        self.rotary = rotary
         self.lengths = [length] * self.layers[0][0].shape[0]
         self._positions: Tensor | None = None
 
@@ -47,7 +58,7 @@ class Rows:
             (torch.zeros(shape, device=device, dtype=dtype), torch.zeros(shape, device=device, dtype=dtype))
             for _ in range(layers)
         ]
-        return cls(pairs, 0, fixed)
+        return cls(pairs, 0, fixed=fixed)
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -116,6 +127,15 @@ class Rows:
         self.fixed = [(keys.index_select(0, index), values.index_select(0, index)) for keys, values in self.fixed]
         self.lengths, self._positions = [self.lengths[row] for row in rows], None
 
+    def reorder(self, rows: Sequence[int], since: int) -> None:
+        """As `select`, for as many rows as there are, all alike before the position `since`: only the rest is moved."""
+        if list(rows) == list(range(len(self))):
+            return
+        index, used = torch.tensor(rows, device=self.device), max(self.lengths)
+        for pair in self.layers:
+            for held in pair:
+                held[:, :, since:used] = held[:, :, since:used].index_select(0, index)
+
     def _resize(self, room: int) -> None:
         """Move to buffers of `room` positions, in whole blocks; what is in use is kept."""
         room = -(-room // BLOCK) * BLOCK
@@ -129,6 +149,7 @@ class Rows:
                 new[:, :, :used] = old[:, :, :used]
             grown.append((wider[0], wider[1]))
         self.layers = grown
+        self.rotary = None if self.rotary is None else self.rotary.longer(room)
 
 
 def _stacked(ours: tuple[Tensor, Tensor], theirs: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:

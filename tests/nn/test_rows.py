@@ -1,0 +1,101 @@
+"""Rows of different lengths step together as each does alone."""
+
+import pytest
+import torch
+
+from llavacli_core.config import DecoderConfig
+from llavacli_core.nn.cache import KVCache
+from llavacli_core.nn.decoder import Decoder
+
+
+def config(**values):
+    return DecoderConfig(
+        **{
+            "vocab_size": 50,
+            "hidden_size": 32,
+            "intermediate_size": 48,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 4,
+            "num_key_value_heads": 2,
+            "head_dim": 8,
+            "hidden_act": "silu",
+            "rms_norm_eps": 1e-6,
+            "max_position_embeddings": 2048,
+            "rope_theta": 10000.0,
+            "rope_factor": 1.0,
+            "sliding_windows": (None, None),
+            "qkv_bias": True,
+            "output_bias": False,
+            "mlp_bias": False,
+            "tie_word_embeddings": False,
+            **values,
+        }
+    )
+
+
+@pytest.fixture(params=[(None, None), (5, None)], ids=["full", "window"])
+def decoder(request):
+    torch.manual_seed(0)
+    made = Decoder(config(sliding_windows=request.param)).eval()
+    for parameter in made.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    return made
+
+
+def prefilled(decoder, ids):
+    cache = KVCache(decoder.config, device=torch.device("cpu"), dtype=torch.float32)
+    decoder(decoder.embed(torch.tensor([ids])), cache)
+    return cache
+
+
+def prompts(*lengths):
+    generator = torch.Generator().manual_seed(3)
+    return [torch.randint(50, (length,), generator=generator).tolist() for length in lengths]
+
+
+@torch.inference_mode()
+def alone(decoder, ids, said):
+    """The scores of each step of `said` after the prompt `ids`, by the whole forward pass."""
+    hidden = decoder(decoder.embed(torch.tensor([ids + said])))
+    return decoder.logits(hidden)[0, len(ids) :]
+
+
+@torch.inference_mode()
+def test_rows_of_different_lengths_step_as_each_alone(decoder):
+    texts = prompts(3, 11, 254)  # the last grows past its block
+    rows = prefilled(decoder, texts[0]).rows()
+    for text in texts[1:]:
+        rows.join(prefilled(decoder, text).rows())
+    said = prompts(6, 6, 6)
+    for step in range(6):
+        scores = decoder.step_rows(torch.tensor([line[step] for line in said]), rows)
+        for row, (text, line) in enumerate(zip(texts, said, strict=True)):
+            torch.testing.assert_close(scores[row], alone(decoder, text, line)[step], rtol=1e-4, atol=1e-4)
+    assert rows.lengths == [len(text) + 6 for text in texts]
+
+
+@torch.inference_mode()
+def test_rows_leave_and_come_between_steps(decoder):
+    texts, said = prompts(4, 9, 2), prompts(5, 5, 5)
+    rows = prefilled(decoder, texts[0]).rows()
+    rows.join(prefilled(decoder, texts[1]).rows())
+    decoder.step_rows(torch.tensor([said[0][0], said[1][0]]), rows)
+    rows.select([1])
+    rows.join(prefilled(decoder, texts[2]).rows())
+    scores = decoder.step_rows(torch.tensor([said[1][1], said[2][0]]), rows)
+    torch.testing.assert_close(scores[0], alone(decoder, texts[1], said[1])[1], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(scores[1], alone(decoder, texts[2], said[2])[0], rtol=1e-4, atol=1e-4)
+
+
+@torch.inference_mode()
+def test_reordering_moves_only_what_differs(decoder):
+    (text,), lines = prompts(7), prompts(3, 3, 3)
+    rows = prefilled(decoder, text).rows()
+    rows.select([0, 0, 0])
+    for step in range(2):
+        decoder.step_rows(torch.tensor([line[step] for line in lines]), rows)
+    order = [2, 0, 2]
+    rows.reorder(order, since=len(text))
+    scores = decoder.step_rows(torch.tensor([lines[row][2] for row in order]), rows)
+    for place, row in enumerate(order):
+        torch.testing.assert_close(scores[place], alone(decoder, text, lines[row])[2], rtol=1e-4, atol=1e-4)
