@@ -1,0 +1,8 @@
+"""Weight names: tables from a checkpoint's to ours, one function that reads them; strangers are refused."""
+
+from llavacli_core.families.names.llava import LLAVA as LLAVA
+from llavacli_core.families.names.llava import LLAVA_NEXT as LLAVA_NEXT
+from llavacli_core.families.names.table import Table as Table
+from llavacli_core.families.names.table import Target as Target
+from llavacli_core.families.names.table import rename as rename
+from llavacli_core.families.names.table import theirs as theirs
