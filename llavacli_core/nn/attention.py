@@ -19,6 +19,18 @@ def visible(queries: int, keys: int, window: int | None, device: torch.device) -
     return mask if window is None else mask & (distance < window)
 
 
+def visible_among(present: Tensor, queries: int, window: int | None) -> Tensor:
+    """Which keys the last `queries` positions may see where some are padding: [B, S] true at tokens -> [B, 1, T, S].
+
+    Padding sees itself, for a softmax over nothing is not a number, and would spread.
+    """
+    keys = present.shape[1]
+    places = torch.arange(keys, device=present.device)
+    distance = places[keys - queries :, None] - places
+    mask = distance >= 0 if window is None else (distance >= 0) & (distance < window)
+    return (mask & present.bool()[:, None, None]) | (distance == 0)
+
+
 def attend(
     query: Tensor,
     key: Tensor,

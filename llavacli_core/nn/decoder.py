@@ -13,13 +13,14 @@ from torch import Tensor, nn
 
 from llavacli_core.config import DecoderConfig
 from llavacli_core.nn.activations import ACTIVATIONS
-from llavacli_core.nn.attention import attend, visible
+from llavacli_core.nn.attention import attend, visible, visible_among
 from llavacli_core.nn.cache import KVCache, LayerCache
 from llavacli_core.nn.linear import Linear
 from llavacli_core.nn.norms import RMSNorm
 from llavacli_core.nn.rotary import Rotary, Turn
 from llavacli_core.nn.rows import Rows
 from llavacli_core.nn.step import Step
+from llavacli_core.nn.trace import Trace
 
 
 class Attention(nn.Module):
@@ -37,8 +38,19 @@ class Attention(nn.Module):
         self.qkv = Linear(config.hidden_size, self.heads * self.head_dim, kv_size, kv_size, bias=config.qkv_bias)
         self.out = Linear(self.heads * self.head_dim, config.hidden_size, bias=config.output_bias)
 
-    def forward(self, x: Tensor, turn: Turn, mask: Tensor | None, start: int, cache: LayerCache | None) -> Tensor:
-        """[B, T, D] -> [B, T, D]. With a cache, these are positions start .. start + T - 1 of it."""
+    def forward(
+        self,
+        x: Tensor,
+        turn: Turn,
+        mask: Tensor | None,
+        start: int,
+        cache: LayerCache | None,
+        weights: list[Tensor] | None = None,
+    ) -> Tensor:
+        """[B, T, D] -> [B, T, D]. With a cache, these are positions start .. start + T - 1 of it.
+
+        A list given as `weights` gets the attention weights [B, H, T, S] appended.
+        """
         batch, length, _ = x.shape
         qkv = self.qkv(x).view(batch, length, -1, self.head_dim)  # [B, T, H + 2 K, C]
         turned = turn(qkv[:, :, : self.heads + self.kv_heads]).transpose(1, 2)  # queries and keys at once
@@ -46,9 +58,9 @@ class Attention(nn.Module):
         v = qkv[:, :, self.heads + self.kv_heads :].transpose(1, 2)  # [B, K, T, C]
         if cache is not None:
             k, v = cache.extend(start, k, v)  # [B, K, start + T, C]
-        if length == 1 and self.window is not None and k.shape[2] > self.window:
+        if length == 1 and mask is None and self.window is not None and k.shape[2] > self.window:
             k, v = k[:, :, -self.window :], v[:, :, -self.window :]
-        y = attend(q, k, v, mask, causal=True, kernel=self.kernel)
+        y = attend(q, k, v, mask, causal=True, kernel=self.kernel, weights=weights)
         return self.out(y.transpose(1, 2).reshape(batch, length, -1))  # type: ignore[no-any-return]
 
     def step_rows(self, x: Tensor, turn: Turn, mask: Tensor | None, layer: int, rows: Rows) -> Tensor:
@@ -87,9 +99,17 @@ class Block(nn.Module):
         self.mlp_norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
         self.mlp = MLP(config)
 
-    def forward(self, x: Tensor, turn: Turn, mask: Tensor | None, start: int, cache: LayerCache | None) -> Tensor:
+    def forward(
+        self,
+        x: Tensor,
+        turn: Turn,
+        mask: Tensor | None,
+        start: int,
+        cache: LayerCache | None,
+        weights: list[Tensor] | None = None,
+    ) -> Tensor:
         """[B, T, D] -> [B, T, D]."""
-        x = x + self.attention(self.attention_norm(x), turn, mask, start, cache)
+        x = x + self.attention(self.attention_norm(x), turn, mask, start, cache, weights)
         return x + self.mlp(self.mlp_norm(x))  # type: ignore[no-any-return]
 
     def step_rows(self, x: Tensor, turn: Turn, mask: Tensor | None, layer: int, rows: Rows) -> Tensor:
@@ -113,29 +133,55 @@ class Decoder(nn.Module):
         """[B, T] -> [B, T, D]."""
         return F.embedding(ids, self.embedding.weight)
 
-    def forward(self, x: Tensor, cache: KVCache | None = None) -> Tensor:
-        """Embeddings [B, T, D] -> hidden states [B, T, D]; with a cache they follow what it holds, and join it."""
+    def forward(
+        self,
+        x: Tensor,
+        cache: KVCache | None = None,
+        *,
+        present: Tensor | None = None,
+        positions: Tensor | None = None,
+        trace: Trace | None = None,
+    ) -> Tensor:
+        """Embeddings [B, T, D] -> hidden states [B, T, D]; with a cache they follow what it holds, and join it.
+
+        `present`, [B, S] over what the cache holds and T more, is false at padding, which nobody looks at.
+        `positions` [B, T] replace those that the places in the sequence imply.
+        """
         length, start = x.shape[1], 0 if cache is None else cache.length
-        if cache is None:
-            turn = Rotary(self.config, length, x.device, x.dtype).turn(0, length)
-        else:
+        if cache is not None:
             cache.reserve(start + length)
-            turn = cache.rotary.turn(start, start + length)
+        turn = self._turn(x, cache, positions)
         masks = {
-            window: visible(length, start + length, window, x.device) for window in set(self.config.sliding_windows)
+            window: visible(length, start + length, window, x.device)
+            if present is None
+            else visible_among(present, length, window)
+            for window in set(self.config.sliding_windows)
         }
         for index, block in enumerate(self.blocks):
             layer = None if cache is None else cache.layers[index]
-            x = block(x, turn, masks[self.config.sliding_windows[index]], start, layer)
+            if trace is not None:
+                trace.hidden_states.append(x)
+            weights = None if trace is None else trace.attentions
+            x = block(x, turn, masks[self.config.sliding_windows[index]], start, layer, weights)
+        if trace is not None:
+            trace.hidden_states.append(self.norm(x))
         if cache is not None:
             cache.length = start + length
         return x
+
+    def _turn(self, x: Tensor, cache: KVCache | None, positions: Tensor | None) -> Turn:
+        """The turn of `positions`, else of the places after those that the cache holds."""
+        if positions is not None:
+            return Rotary(self.config, int(positions.max()) + 1, x.device, x.dtype).at(positions)
+        if cache is not None:
+            return cache.rotary.turn(cache.length, cache.length + x.shape[1])
+        return Rotary(self.config, x.shape[1], x.device, x.dtype).turn(0, x.shape[1])
 
     def step_rows(self, tokens: Tensor, rows: Rows) -> Tensor:
         """Append one token to every row, ids [R]; scores of the next ones, [R, V]."""
         assert rows.rotary is not None
         rows.reserve()
-        turn = rows.rotary.at(rows.positions)
+        turn = rows.rotary.at(rows.positions[:, None])
         masks = {window: rows.visible(window) for window in set(self.config.sliding_windows)}
         x = self.embed(tokens[:, None])  # [R, 1, D]
         for index, block in enumerate(cast("list[Block]", self.blocks)):

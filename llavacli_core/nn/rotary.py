@@ -42,8 +42,8 @@ class Rotary:
         return Turn(self.cos[start:end], self.sin[start:end])
 
     def at(self, positions: Tensor) -> Turn:
-        """The turn of one position for each row, [R] on the device, to be called on [R, 1, heads, C]."""
-        return Turn(self.cos[positions][:, None], self.sin[positions][:, None])
+        """The turn of the given positions, [B, T] on the device, to be called on [B, T, heads, C]."""
+        return Turn(self.cos[positions], self.sin[positions])
 
     def longer(self, length: int) -> Rotary:
         """The same for `length` positions."""

@@ -12,10 +12,10 @@ class Trace:
     """Lists that the layers append to, from the first on; whoever hands a trace in reads them afterwards.
 
     `hidden_states`: the embeddings, then every layer's output, the last one normalised where the network ends in a
-    norm, [B, T, D] each. `attentions` and `cross_attentions`: every layer's weights, [B, H, T, S] each; asking for
-    them computes attention step by step (the eager kernel).
+    norm, [B, T, D] each. `attentions` and `cross_attentions`: every layer's weights, [B, H, T, S] each, or None where
+    nobody asks for them: they are large, and computing them takes the eager kernel.
     """
 
     hidden_states: list[Tensor] = field(default_factory=list)
-    attentions: list[Tensor] = field(default_factory=list)
-    cross_attentions: list[Tensor] = field(default_factory=list)
+    attentions: list[Tensor] | None = field(default_factory=list)
+    cross_attentions: list[Tensor] | None = field(default_factory=list)
