@@ -49,13 +49,18 @@ def prefill(network: Llava, request: Request, memory: Memory, keys: list[Key], r
     ]
     with memory_for(f"a prompt of {len(keys)} tokens", memory.cache.device, FEWER):
         hidden = network.decoder(network.embed(ids, features), memory.cache)
-    logits = network.decoder.logits(hidden[:, -1])
+    logits = check_finite(network.decoder.logits(hidden[:, -1]))
+    memory.held += keys[reused:]
+    return logits
+
+
+def check_finite(logits: Tensor) -> Tensor:
+    """The scores as they are; BrokenModel if some are no numbers."""
     if not bool(logits.isfinite().all()):
         raise BrokenModel(
             "the network's scores are not finite",
             hint="try --dtype float32; if that does not help, the weights are damaged: fetch them again",
         )
-    memory.held += keys[reused:]
     return logits
 
 

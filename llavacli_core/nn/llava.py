@@ -14,6 +14,7 @@ from llavacli_core.config import ModelConfig
 from llavacli_core.geometry import Grid
 from llavacli_core.nn.connector import Connector
 from llavacli_core.nn.decoder import Decoder, causal_loss
+from llavacli_core.nn.rows import Rows
 from llavacli_core.nn.vit import VisionTransformer
 
 
@@ -44,6 +45,10 @@ class Llava(nn.Module):
         if int(spots.sum()) != len(joined):
             raise ValueError(f"{int(spots.sum())} image tokens for {len(joined)} image features")
         return x.masked_scatter(spots[..., None], joined)
+
+    def step(self, tokens: Tensor, rows: Rows) -> Tensor:
+        """Append one token to every row, ids [R]; scores of the next ones, [R, V]."""
+        return self.decoder.step_rows(tokens, rows)
 
     def forward(
         self, ids: Tensor, pixels: Tensor | None = None, grids: Sequence[Grid] = (), labels: Tensor | None = None
