@@ -7,25 +7,84 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class VisionConfig:
-    """A vision transformer: CLIP or SigLIP, told apart by values alone."""
+    """A vision transformer: CLIP, SigLIP, ViT, DeiT or BEiT, told apart by values alone."""
 
     hidden_size: int
     intermediate_size: int
     num_hidden_layers: int
     num_attention_heads: int
-    image_size: int
-    patch_size: int
+    image_size: tuple[int, int]  # (height, width) in pixels
+    patch_size: tuple[int, int]
     num_channels: int
     hidden_act: str
     layer_norm_eps: float
-    class_token: bool  # CLIP puts a [CLS] position before the patches; SigLIP has none
+    class_token: bool  # a [CLS] position before the patches; SigLIP has none
+    distillation_token: bool  # DeiT's second position before the patches
+    position_embeddings: bool  # BEiT does without
+    relative_position_bias: bool  # BEiT: each layer biases attention by the distance between two patches ...
+    shared_relative_position_bias: bool  # ... or one bias serves all layers
     pre_layernorm: bool  # CLIP normalises the embeddings before the first layer
-    patch_bias: bool  # SigLIP's patch projection adds a bias
+    final_layernorm: (
+        bool  # the last hidden state is normalised; towers are read before, BEiT may leave that to a pooler
+    )
+    layer_scale: bool  # BEiT multiplies what a layer adds by learned factors
+    patch_bias: bool  # CLIP's patch projection adds no bias
+    qkv_bias: bool
+    key_bias: bool  # BEiT's keys have no bias
+
+    @property
+    def patch_grid(self) -> tuple[int, int]:
+        """Rows and columns of patches; what does not fill a patch is left out, as a convolution does."""
+        return self.image_size[0] // self.patch_size[0], self.image_size[1] // self.patch_size[1]
 
     @property
     def side(self) -> int:
-        """Patches along one edge of a tile; what does not fill a patch is left out, as a convolution does."""
-        return self.image_size // self.patch_size
+        """Patches along one edge of a square tile."""
+        return self.patch_grid[0]
+
+    @property
+    def num_positions(self) -> int:
+        """Positions that the network gives out: the tokens before the patches, then the patches."""
+        rows, cols = self.patch_grid
+        return self.class_token + self.distillation_token + rows * cols
+
+
+@dataclass(frozen=True, kw_only=True)
+class SwinConfig:
+    """A Swin transformer: attention within shifted windows, patches merged two by two between stages."""
+
+    image_size: tuple[int, int]  # (height, width) in pixels
+    patch_size: tuple[int, int]
+    num_channels: int
+    embed_dim: int  # hidden size of the first stage; each stage after it has twice as much
+    depths: tuple[int, ...]  # layers of each stage
+    num_heads: tuple[int, ...]  # of each stage
+    window_size: int  # patches along a window's edge
+    mlp_ratio: float
+    hidden_act: str
+    layer_norm_eps: float
+    position_embeddings: bool
+    qkv_bias: bool
+
+    @property
+    def hidden_size(self) -> int:
+        """Size of the last stage's hidden states."""
+        return self.embed_dim * 2 ** (len(self.depths) - 1)
+
+    @property
+    def patch_grid(self) -> tuple[int, int]:
+        """Rows and columns of patches; a patch that the picture does not fill is padded."""
+        return -(-self.image_size[0] // self.patch_size[0]), -(-self.image_size[1] // self.patch_size[1])
+
+    @property
+    def num_positions(self) -> int:
+        """Positions that the network gives out: the patches left after merging."""
+        merged = 2 ** (len(self.depths) - 1)
+        rows, cols = self.patch_grid
+        return -(-rows // merged) * -(-cols // merged)
+
+
+EncoderConfig = VisionConfig | SwinConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +109,19 @@ class DecoderConfig:
     mlp_bias: bool
     tie_word_embeddings: bool  # as stated; a checkpoint without a head tensor ties in any case
 
+    @property
+    def positions(self) -> int:
+        """Positions that prompt and answer have together: linear scaling makes room for as many times more."""
+        return int(self.max_position_embeddings * self.rope_factor)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolingConfig:
+    """How the patches of a video's frame become fewer, a window of stride x stride at a time."""
+
+    mode: str  # "average", "max", or "conv", which has weights
+    stride: int
+
 
 @dataclass(frozen=True, kw_only=True)
 class ConnectorConfig:
@@ -59,7 +131,9 @@ class ConnectorConfig:
     vision_feature_select_strategy: str  # "default" drops [CLS], "full" keeps every position
     projector_hidden_act: str
     projector_bias: bool
+    projector_layernorm_eps: float | None  # ViP: of a LayerNorm before the projector; None: there is none
     image_newline: bool  # NeXT: tiles are unpadded, and each row of patches ends in a learned newline
+    pooling: PoolingConfig | None  # of videos' frames, which get no newlines; None: it takes no videos
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +145,8 @@ class ModelConfig:
     connector: ConnectorConfig
     decoder: DecoderConfig
     image_token_id: int
+    video_token_id: int | None  # None: it takes no videos
+    default_frames: int | None  # of a video, where nobody says how many
     image_grid_pinpoints: tuple[tuple[int, int], ...] | None  # (height, width) in pixels; None: seen whole
     dtype: str  # the number format of the stored tensors
     eos_token_ids: tuple[int, ...]  # config.json's own; generation_config.json's replace them
@@ -93,6 +169,57 @@ class ImageConfig:
     image_std: tuple[float, ...]
     pad_to_square: bool  # LlavaImageProcessor's do_pad: onto a square of the mean colour, before resizing
     image_grid_pinpoints: tuple[tuple[int, int], ...] | None  # AnyRes; None: the picture is one tile
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextDecoderConfig:
+    """A captioner's decoder, with cross-attention: GPT-2, TrOCR, BERT or RoBERTa, told apart by values alone."""
+
+    vocab_size: int
+    hidden_size: int
+    intermediate_size: int
+    num_hidden_layers: int
+    num_attention_heads: int
+    hidden_act: str
+    layer_norm_eps: float
+    max_position_embeddings: int  # positions that a text may take
+    position_offset: int  # where in the table of positions the first of them stands
+    sinusoidal: bool  # positions are computed, not learned
+    skip_padding: bool  # padding takes no position of its own: it stands just before `position_offset`
+    pad_token_id: int | None
+    embedding_scale: float  # words are multiplied by this, positions are not
+    embedding_norm: bool
+    token_types: int  # BERT adds the first of so many segment embeddings to each word; 0: there are none
+    pre_norm: bool  # GPT-2 normalises what goes into a sublayer, the others what comes out, residual included
+    final_norm: bool
+    score_factors: tuple[float, ...]  # per layer, what attention scores are multiplied by beside 1 / sqrt(head size)
+    cross_attention_hidden_size: int  # of the encoder's states, as the decoder gets them
+    head_act: str | None  # BERT's head is dense, activation, norm before the words, and adds a bias; None: words alone
+    tie_word_embeddings: bool  # as stated; a checkpoint without a head tensor ties in any case
+
+    @property
+    def head_dim(self) -> int:
+        """Channels of one attention head."""
+        return self.hidden_size // self.num_attention_heads
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaptionerConfig:
+    """A vision encoder and a text decoder that looks at its states: there is no prompt and no image token."""
+
+    family: str  # config.json's model_type
+    encoder: VisionConfig
+    decoder: TextDecoderConfig
+    decoder_start_token_id: int | None  # what an answer begins with, and what labels are shifted in behind
+    pad_token_id: int | None
+    bos_token_id: int | None
+    eos_token_ids: tuple[int, ...]  # config.json's own; generation_config.json's replace them
+    dtype: str  # the number format of the stored tensors
+
+    @property
+    def projected(self) -> bool:
+        """Whether a linear layer brings the encoder's states to the decoder's size."""
+        return self.encoder.hidden_size != self.decoder.cross_attention_hidden_size
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Picture size -> grid -> image tokens: the only counter of image tokens. Integers all the way.
+"""Picture size -> grid -> image tokens, frames -> video tokens: the only counter. Integers all the way.
 
 Every rounding here is the reference's (transformers `image_processing_utils` and `modeling_llava_next`), traps
 included: it resizes to `ceil(3000 * (672 / 4000))` = 505 rows, where exact arithmetic gives 504.
@@ -107,3 +107,10 @@ def image_tokens(grid: Grid, config: ModelConfig) -> int:
         return overview + 1
     rows, cols = unpadded(grid, config.vision.side)
     return overview + rows * (cols + 1)
+
+
+def video_tokens(frames: int, config: ModelConfig) -> int:
+    """Tokens a video takes: each frame's patches after pooling; what does not fill a window is left out."""
+    pooling = config.connector.pooling
+    assert pooling is not None
+    return frames * (config.vision.side // pooling.stride) ** 2

@@ -8,6 +8,7 @@ from llavacli_core.config import DecoderConfig
 from llavacli_core.errors import UnsupportedModel
 from llavacli_core.families.keys import Keys
 
+MOST_SCALING = 1e6  # of positions; no checkpoint comes near it
 MOST_LAYERS = 1000  # of a hostile file; building ever more of them on the way to an error would take minutes
 ACTIVATIONS = ("silu", "gelu", "gelu_pytorch_tanh", "relu")
 
@@ -110,14 +111,20 @@ def eos_token_ids(keys: Keys) -> tuple[int, ...]:
 
 
 def _rope(keys: Keys) -> tuple[float, float]:
-    """Base and linear scaling factor: `rope_parameters` (transformers 5), else `rope_theta` and `rope_scaling`."""
+    """Base and linear scaling factor: `rope_parameters` (transformers 5), else `rope_theta` and `rope_scaling`.
+
+    A `type` or `factor` beside these sections, which a converter of LLaVA-NeXT-Video left there, means nothing.
+    """
     rope = keys.section("rope_parameters" if keys.get("rope_parameters") else "rope_scaling")
     theta = rope.number("rope_theta", default=keys.number("rope_theta", default=10000.0))
     kind = rope.get("rope_type", "type", default="default")
     if kind == "default":
         return theta, 1.0
     if kind == "linear":
-        return theta, rope.number("factor")
+        factor = rope.number("factor")
+        if factor > MOST_SCALING:
+            raise rope.fault("factor", f"{MOST_SCALING:g} at most", factor)
+        return theta, factor
     raise UnsupportedModel(f"{rope.where}: rotary scaling {kind!r} is not supported", hint="known: default, linear")
 
 

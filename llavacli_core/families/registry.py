@@ -34,6 +34,18 @@ FAMILIES = (
         read=readers.llava_next,
         names=names.LLAVA_NEXT,
     ),
+    Family(
+        model_type="vipllava",
+        architecture="VipLlavaForConditionalGeneration",
+        read=readers.vipllava,
+        names=names.VIP_LLAVA,
+    ),
+    Family(
+        model_type="llava_next_video",
+        architecture="LlavaNextVideoForConditionalGeneration",
+        read=readers.llava_next_video,
+        names=names.LLAVA_NEXT_VIDEO,
+    ),
 )
 
 # Hub id -> the file in templates/ that serves it should the checkpoint bring no template of its own.
@@ -50,6 +62,13 @@ PUBLISHED = {
     "llava-hf/llama3-llava-next-8b-hf": "llama3",
     "llava-hf/llava-next-72b-hf": "chatml",
     "llava-hf/llava-next-110b-hf": "chatml",
+    "llava-hf/vip-llava-7b-hf": "vip",
+    "llava-hf/vip-llava-13b-hf": "vip",
+    "llava-hf/LLaVA-NeXT-Video-7B-hf": "vicuna",
+    "llava-hf/LLaVA-NeXT-Video-7B-DPO-hf": "vicuna",
+    "llava-hf/LLaVA-NeXT-Video-7B-32K-hf": "mistral",
+    "llava-hf/LLaVA-NeXT-Video-34B-hf": "chatml-yi",
+    "llava-hf/LLaVA-NeXT-Video-34B-DPO-hf": "chatml-yi",
 }
 
 ALIASES = {hub_id.split("/")[1].removesuffix("-hf"): hub_id for hub_id in PUBLISHED}

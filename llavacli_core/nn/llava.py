@@ -1,11 +1,11 @@
 """The whole network: a vision tower, a connector, a decoder.
 
-B batch  T sequence  N tiles  S pixels along a tile's edge  D hidden size  V vocabulary
+B batch  T sequence  N tiles  F frames  S pixels along a tile's edge  D hidden size  V vocabulary
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -14,12 +14,13 @@ from llavacli_core.config import ModelConfig
 from llavacli_core.geometry import Grid
 from llavacli_core.nn.connector import Connector
 from llavacli_core.nn.decoder import Decoder, causal_loss
-from llavacli_core.nn.rows import Rows
 from llavacli_core.nn.vit import VisionTransformer
+
+TILES_AT_ONCE = 32  # more gain nothing, and a hundred frames' activations would fill a card
 
 
 class Llava(nn.Module):
-    """LLaVA and LLaVA-NeXT. Made with uninitialised weights; `kernel` is how attention is computed: sdpa or eager."""
+    """All the LLaVAs. Made with uninitialised weights; `kernel` is how attention is computed: sdpa or eager."""
 
     def __init__(self, config: ModelConfig, *, kernel: str = "sdpa") -> None:
         super().__init__()
@@ -30,33 +31,46 @@ class Llava(nn.Module):
         self.decoder = Decoder(config.decoder, kernel=kernel)
 
     def image_features(self, pixels: Tensor, grids: Sequence[Grid]) -> list[Tensor]:
-        """All tiles of all pictures, [N, 3, S, S], through the tower as one batch -> [tokens, D] for each picture."""
-        features = self.connector.project(self.vision(pixels, self.layers))
+        """All tiles of all pictures, [N, 3, S, S], through the tower together -> [tokens, D] for each picture."""
+        features = self._encode(pixels, self.connector.project)
         tiles = features.split([grid.tiles for grid in grids])
         return [self.connector.pack(part, grid) for part, grid in zip(tiles, grids, strict=True)]
 
-    def embed(self, ids: Tensor, features: Sequence[Tensor]) -> Tensor:
-        """Ids [B, T] -> [B, T, D], with the pictures' features, in order, where the image tokens stand."""
-        x = self.decoder.embed(ids)
-        if not features:
-            return x
-        spots = ids == self.config.image_token_id
-        joined = torch.cat(tuple(features)).to(x.dtype)
-        if int(spots.sum()) != len(joined):
-            raise ValueError(f"{int(spots.sum())} image tokens for {len(joined)} image features")
-        return x.masked_scatter(spots[..., None], joined)
+    def video_features(self, pixels: Tensor) -> Tensor:
+        """A video's frames [F, 3, S, S] -> [tokens, D], frame after frame, each pooled and without newlines."""
+        return self._encode(pixels, self.connector.project_frames).flatten(0, 1)
 
-    def step(self, tokens: Tensor, rows: Rows) -> Tensor:
-        """Append one token to every row, ids [R]; scores of the next ones, [R, V]."""
-        return self.decoder.step_rows(tokens, rows)
+    def _encode(self, pixels: Tensor, project: Callable[[list[Tensor]], Tensor]) -> Tensor:
+        """[N, 3, S, S] through the tower and `project`, in batches that fit in memory -> [N, tokens, D]."""
+        return torch.cat([project(self.vision(tiles, self.layers)) for tiles in pixels.split(TILES_AT_ONCE)])
+
+    def embed(self, ids: Tensor, images: Sequence[Tensor] = (), videos: Sequence[Tensor] = ()) -> Tensor:
+        """Ids [B, T] -> [B, T, D], with the features of each kind, in order, where its tokens stand."""
+        x = self.decoder.embed(ids)
+        kinds = (("image", self.config.image_token_id, images), ("video", self.config.video_token_id, videos))
+        for kind, token_id, features in kinds:
+            if features:
+                spots = ids == token_id
+                joined = torch.cat(tuple(features)).to(x.dtype)
+                if int(spots.sum()) != len(joined):
+                    raise ValueError(f"{int(spots.sum())} {kind} tokens for {len(joined)} {kind} features")
+                x = x.masked_scatter(spots[..., None], joined)
+        return x
 
     def forward(
-        self, ids: Tensor, pixels: Tensor | None = None, grids: Sequence[Grid] = (), labels: Tensor | None = None
+        self,
+        ids: Tensor,
+        pixels: Tensor | None = None,
+        grids: Sequence[Grid] = (),
+        labels: Tensor | None = None,
+        videos: Sequence[Tensor] = (),
     ) -> tuple[Tensor, Tensor | None]:
         """Ids [B, T] -> logits [B, T, V], and with `labels` [B, T] (-100: ignored) the loss. Right-padding is harmless.
 
+        `pixels` [N, 3, S, S] are all pictures' tiles; each of `videos` is [F, 3, S, S].
         Differentiable; generation goes by `embed`, `decoder` and a cache instead.
         """
-        features = [] if pixels is None else self.image_features(pixels, grids)
-        logits = self.decoder.logits(self.decoder(self.embed(ids, features)))
+        images = [] if pixels is None else self.image_features(pixels, grids)
+        frames = [self.video_features(video) for video in videos]
+        logits = self.decoder.logits(self.decoder(self.embed(ids, images, frames)))
         return logits, None if labels is None else causal_loss(logits, labels)

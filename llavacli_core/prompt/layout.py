@@ -1,12 +1,13 @@
-"""From messages to ids: the prompt in the checkpoint's dialect, and its pictures widened to their tokens."""
+"""From messages to ids: the prompt in the checkpoint's dialect, its pictures and videos widened to their tokens."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from llavacli_core.errors import BrokenModel, PromptError, TemplateError
-from llavacli_core.messages import Message, Video
+from llavacli_core.messages import Message
 from llavacli_core.prompt.files import PULL_AGAIN
 from llavacli_core.prompt.marks import Marked, Reach, mark
 from llavacli_core.prompt.quoting import acting, cannot_quote, quoted
@@ -14,9 +15,12 @@ from llavacli_core.prompt.template import Template
 from llavacli_core.prompt.tokenizer import Tokenizer
 
 
+Kind = Literal["image", "video"]
+
+
 @dataclass(frozen=True)
 class Prompt:
-    """A prompt as text and as ids, each picture a single placeholder in both."""
+    """A prompt as text and as ids, each picture and each video a single placeholder in both."""
 
     text: str
     token_ids: tuple[int, ...]
@@ -25,15 +29,20 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Span:
-    """The tokens of one picture among a prompt's."""
+    """The tokens of one picture or video among a prompt's."""
 
     start: int
     length: int
+    kind: Kind = "image"
 
 
 @dataclass(frozen=True)
 class Layout:
-    """A prompt's ids with pictures widened, and where each picture's tokens are, in order."""
+    """A prompt's ids with pictures and videos widened, and where the tokens of each are, in the prompt's order.
+
+    That may be another than the messages' order: most templates write a message's pictures first, then its videos, then
+    its text. Within a kind it is the same.
+    """
 
     token_ids: tuple[int, ...]
     spans: tuple[Span, ...]
@@ -50,8 +59,8 @@ def write(
 ) -> Prompt:
     """The prompt of a conversation; what was typed never acts as a control token, whatever it looks like.
 
-    The ids are those of transformers' `processor.apply_chat_template` with one placeholder per picture: BOS is added by
-    the tokenizer unless the template begins with it.
+    The ids are those of transformers' `processor.apply_chat_template` with one placeholder per picture or video: BOS is
+    added by the tokenizer unless the template begins with it.
     """
 
     def render(conversation: Sequence[Message]) -> str:
@@ -64,24 +73,35 @@ def write(
     begins_with_bos = bool(bos) and skeleton.startswith(str(bos))
     ids = _encode(tokenizer, text, marked, skeleton, add_special_tokens=not begins_with_bos)
     images = sum(len(message.images) for message in messages)
-    videos = sum(isinstance(part, Video) for message in messages for part in message.parts)
+    videos = sum(len(message.videos) for message in messages)
     _check_placeholders("image", images, ids, image_token, template, tokenizer)
     _check_placeholders("video", videos, ids, video_token, template, tokenizer)
     return Prompt(text, tuple(ids), _warnings(text, marked, skeleton, template))
 
 
-def widen(token_ids: Sequence[int], image_token_id: int, counts: Sequence[int]) -> Layout:
-    """Each placeholder repeated as often as its picture has tokens; `counts` in the order of the pictures."""
-    places = [place for place, token_id in enumerate(token_ids) if token_id == image_token_id]
-    if len(places) != len(counts):
-        raise PromptError(f"the prompt has {len(places)} places for pictures, and {len(counts)} pictures were given")
+def widen(
+    token_ids: Sequence[int],
+    image_token_id: int,
+    images: Sequence[int],
+    video_token_id: int | None = None,
+    videos: Sequence[int] = (),
+) -> Layout:
+    """Each placeholder repeated as often as its picture or video has tokens: `images`, `videos`, each in order."""
+    kinds: dict[int | None, Kind] = {video_token_id: "video", image_token_id: "image"}
+    counts = {"image": list(images), "video": list(videos)}
+    places = [(place, kinds[token_id]) for place, token_id in enumerate(token_ids) if token_id in kinds]
+    for kind, given in counts.items():
+        found = sum(each == kind for _, each in places)
+        if found != len(given):
+            raise PromptError(f"the prompt has {found} places for {kind}s, and {len(given)} {kind}s were given")
+    left = {kind: iter(given) for kind, given in counts.items()}
     wide: list[int] = []
     spans: list[Span] = []
     end = 0
-    for place, count in zip(places, counts, strict=True):
+    for place, kind in places:
         wide += token_ids[end:place]
-        spans.append(Span(len(wide), count))
-        wide += [image_token_id] * count
+        spans.append(Span(len(wide), next(left[kind]), kind))
+        wide += [token_ids[place]] * spans[-1].length
         end = place + 1
     wide += token_ids[end:]
     return Layout(tuple(wide), tuple(spans))

@@ -2,6 +2,8 @@
 
 from llavacli_core.families.names.llava import LLAVA as LLAVA
 from llavacli_core.families.names.llava import LLAVA_NEXT as LLAVA_NEXT
+from llavacli_core.families.names.llava import LLAVA_NEXT_VIDEO as LLAVA_NEXT_VIDEO
+from llavacli_core.families.names.llava import VIP_LLAVA as VIP_LLAVA
 from llavacli_core.families.names.table import Table as Table
 from llavacli_core.families.names.table import Target as Target
 from llavacli_core.families.names.table import rename as rename

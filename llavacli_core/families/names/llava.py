@@ -54,7 +54,10 @@ LLAMA: Table = {
 
 CONNECTOR: Table = {**affine("linear_1", "up"), **affine("linear_2", "down")}
 HEAD: Table = {"weight": Target("head.weight")}
+PROJECTOR_NORM: Table = affine("projector_layernorm", "norm")
 NEWLINE: Table = {"": Target("newline")}
+POOL: Table = affine("pool", "pool")
+PROJECTORS = ("multi_modal_projector.", "model.multi_modal_projector.")
 
 LLAVA: Table = {
     **under(
@@ -62,8 +65,10 @@ LLAVA: Table = {
         "vision.",
         CLIP | SIGLIP_HEAD,
     ),
-    **under(("multi_modal_projector.", "model.multi_modal_projector."), "connector.", CONNECTOR),
+    **under(PROJECTORS, "connector.", CONNECTOR),
     **under(("language_model.model.", "model.language_model."), "decoder.", LLAMA),
     **under(("language_model.lm_head.", "lm_head."), "decoder.", HEAD),
 }
 LLAVA_NEXT: Table = LLAVA | under(("image_newline", "model.image_newline"), "connector.", NEWLINE)
+VIP_LLAVA: Table = LLAVA | under(PROJECTORS, "connector.", PROJECTOR_NORM)
+LLAVA_NEXT_VIDEO: Table = LLAVA_NEXT | under(("vision_resampler.", "model.vision_resampler."), "connector.", POOL)
