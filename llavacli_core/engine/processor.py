@@ -139,9 +139,10 @@ class Processor:
         source = read_source(image.source)
         tiles = prepare(open_picture(source), self.description.images, image.max_tiles)
         model = self.description.model
-        if tiles.pixels.shape[-2:] != (model.vision.image_size, model.vision.image_size):
+        given, wanted = tiles.pixels.shape[-2:], model.vision.image_size
+        if given != wanted:
             raise BrokenModel(
-                f"{self.located.id}: tiles of {tiles.pixels.shape[-1]} pixels for a tower of {model.vision.image_size}",
+                f"{self.located.id}: tiles of {given[1]} x {given[0]} pixels for a tower of {wanted[1]} x {wanted[0]}",
                 hint="preprocessor_config.json and config.json are of different models",
             )
         seen = SeenImage(

@@ -41,17 +41,27 @@ def read_tower(keys: Keys) -> VisionConfig:
     heads = keys.integer("num_attention_heads", default=12)
     if hidden_size % heads:
         raise keys.fault("num_attention_heads", f"a divisor of hidden_size, {hidden_size}", heads)
+    image_size = keys.integer("image_size", default=224)
+    patch_size = keys.integer("patch_size", default=32 if clip else 16)
     return VisionConfig(
         hidden_size=hidden_size,
         intermediate_size=keys.integer("intermediate_size", default=3072),
         num_hidden_layers=keys.integer("num_hidden_layers", default=12, most=MOST_LAYERS),
         num_attention_heads=heads,
-        image_size=keys.integer("image_size", default=224),
-        patch_size=keys.integer("patch_size", default=32 if clip else 16),
+        image_size=(image_size, image_size),
+        patch_size=(patch_size, patch_size),
         num_channels=keys.integer("num_channels", default=3),
         hidden_act=keys.choice("hidden_act", among=ACTIVATIONS, default="quick_gelu" if clip else "gelu_pytorch_tanh"),
         layer_norm_eps=keys.number("layer_norm_eps", default=1e-5 if clip else 1e-6),
         class_token=clip,
+        distillation_token=False,
+        position_embeddings=True,
+        relative_position_bias=False,
+        shared_relative_position_bias=False,
         pre_layernorm=clip,
+        final_layernorm=False,  # LLaVA takes hidden states from before it
+        layer_scale=False,
         patch_bias=not clip,
+        qkv_bias=True,
+        key_bias=True,
     )

@@ -42,7 +42,9 @@ class Llava(nn.Module):
 
     def _encode(self, pixels: Tensor, project: Callable[[list[Tensor]], Tensor]) -> Tensor:
         """[N, 3, S, S] through the tower and `project`, in batches that fit in memory -> [N, tokens, D]."""
-        return torch.cat([project(self.vision(tiles, self.layers)) for tiles in pixels.split(TILES_AT_ONCE)])
+        return torch.cat(
+            [project(self.vision.hidden_states(tiles, self.layers)) for tiles in pixels.split(TILES_AT_ONCE)]
+        )
 
     def embed(self, ids: Tensor, images: Sequence[Tensor] = (), videos: Sequence[Tensor] = ()) -> Tensor:
         """Ids [B, T] -> [B, T, D], with the features of each kind, in order, where its tokens stand."""

@@ -1,9 +1,11 @@
-"""The vision transformer: CLIP and SigLIP by config values alone.
+"""The vision transformer: CLIP, SigLIP, ViT, DeiT and BEiT by config values alone.
 
 N tiles  S pixels along a tile's edge  P positions (patches, and [CLS] where there is one)  D hidden size
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import torch
 import torch.nn.functional as F
@@ -11,28 +13,10 @@ from torch import Tensor, nn
 
 from llavacli_core.config import VisionConfig
 from llavacli_core.nn.activations import ACTIVATIONS
-from llavacli_core.nn.attention import attend
 from llavacli_core.nn.linear import Linear
 from llavacli_core.nn.norms import LayerNorm
-
-
-class Attention(nn.Module):
-    """Every position looks at every other."""
-
-    def __init__(self, config: VisionConfig, kernel: str) -> None:
-        super().__init__()
-        self.heads, self.kernel = config.num_attention_heads, kernel
-        size = config.hidden_size
-        self.qkv = Linear(size, size, size, size, bias=True)
-        self.out = Linear(size, size, bias=True)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """[N, P, D] -> [N, P, D]."""
-        tiles, positions, size = x.shape
-        qkv = self.qkv(x).view(tiles, positions, 3, self.heads, -1)
-        q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)  # [N, H, P, C] each
-        y = attend(q, k, v, None, causal=False, kernel=self.kernel)
-        return self.out(y.transpose(1, 2).reshape(tiles, positions, size))  # type: ignore[no-any-return]
+from llavacli_core.nn.self_attention import RelativePositionBias, SelfAttention
+from llavacli_core.nn.trace import Trace
 
 
 class Block(nn.Module):
@@ -40,48 +24,83 @@ class Block(nn.Module):
 
     def __init__(self, config: VisionConfig, kernel: str) -> None:
         super().__init__()
-        self.attention_norm = LayerNorm(config.hidden_size, config.layer_norm_eps)
-        self.attention = Attention(config, kernel)
-        self.mlp_norm = LayerNorm(config.hidden_size, config.layer_norm_eps)
-        self.up = Linear(config.hidden_size, config.intermediate_size, bias=True)
-        self.down = Linear(config.intermediate_size, config.hidden_size, bias=True)
+        size, heads = config.hidden_size, config.num_attention_heads
+        self.grid = config.patch_grid
+        self.attention_norm = LayerNorm(size, config.layer_norm_eps)
+        self.attention = SelfAttention(size, heads, bias=config.qkv_bias, key_bias=config.key_bias, kernel=kernel)
+        self.relative = _relative(config) if config.relative_position_bias else None
+        self.attention_scale = nn.Parameter(torch.empty(size)) if config.layer_scale else None
+        self.mlp_norm = LayerNorm(size, config.layer_norm_eps)
+        self.up = Linear(size, config.intermediate_size, bias=True)
+        self.down = Linear(config.intermediate_size, size, bias=True)
+        self.mlp_scale = nn.Parameter(torch.empty(size)) if config.layer_scale else None
         self.act = ACTIVATIONS[config.hidden_act]
 
-    def forward(self, x: Tensor) -> Tensor:
-        """[N, P, D] -> [N, P, D]."""
-        x = x + self.attention(self.attention_norm(x))
-        return x + self.down(self.act(self.up(self.mlp_norm(x))))  # type: ignore[no-any-return]
+    def forward(self, x: Tensor, bias: Tensor | None, weights: list[Tensor] | None) -> Tensor:
+        """[N, P, D] -> [N, P, D]; `bias` [1, H, P, P] is what all layers share."""
+        if self.relative is not None:
+            bias = self.relative(*self.grid) if bias is None else self.relative(*self.grid) + bias
+        y = self.attention(self.attention_norm(x), bias, weights)
+        x = x + (y if self.attention_scale is None else self.attention_scale * y)
+        y = self.down(self.act(self.up(self.mlp_norm(x))))
+        return x + (y if self.mlp_scale is None else self.mlp_scale * y)  # type: ignore[no-any-return]
 
 
 class VisionTransformer(nn.Module):
-    """Patches embedded, positions added, `depth` layers; nothing beyond the deepest layer asked for exists."""
+    """Patches embedded, positions added, `depth` layers: a tower has none beyond the deepest that is asked for."""
 
     def __init__(self, config: VisionConfig, *, depth: int, kernel: str = "sdpa") -> None:
         super().__init__()
         self.config = config
-        size, patch = config.hidden_size, config.patch_size
-        self.patch_weight = nn.Parameter(torch.empty(size, config.num_channels, patch, patch))
+        size = config.hidden_size
+        self.patch_weight = nn.Parameter(torch.empty(size, config.num_channels, *config.patch_size))
         self.patch_bias = nn.Parameter(torch.empty(size)) if config.patch_bias else None
         self.class_embedding = nn.Parameter(torch.empty(size)) if config.class_token else None
-        self.positions = nn.Parameter(torch.empty(config.side**2 + config.class_token, size))
+        self.distillation_embedding = nn.Parameter(torch.empty(size)) if config.distillation_token else None
+        self.positions = nn.Parameter(torch.empty(config.num_positions, size)) if config.position_embeddings else None
         self.pre_norm = LayerNorm(size, config.layer_norm_eps) if config.pre_layernorm else None
+        self.relative = _relative(config) if config.shared_relative_position_bias else None
         self.blocks = nn.ModuleList(Block(config, kernel) for _ in range(depth))
+        self.final_norm = LayerNorm(size, config.layer_norm_eps) if config.final_layernorm else None
 
     def embed(self, pixels: Tensor) -> Tensor:
         """[N, 3, S, S] -> [N, P, D]."""
+        if pixels.shape[-2:] != self.config.image_size:
+            raise ValueError(f"pictures of {tuple(pixels.shape[-2:])} pixels for a network of {self.config.image_size}")
         x = F.conv2d(pixels, self.patch_weight, self.patch_bias, stride=self.config.patch_size)
         x = x.flatten(2).transpose(1, 2)
-        if self.class_embedding is not None:
-            x = torch.cat((self.class_embedding.to(x.dtype).expand(len(x), 1, -1), x), dim=1)
-        x = x + self.positions
+        first = [token for token in (self.class_embedding, self.distillation_embedding) if token is not None]
+        if first:
+            x = torch.cat((torch.stack(first).to(x.dtype).expand(len(x), -1, -1), x), dim=1)
+        if self.positions is not None:
+            x = x + self.positions
         return x if self.pre_norm is None else self.pre_norm(x)
 
-    def forward(self, pixels: Tensor, layers: tuple[int, ...]) -> list[Tensor]:
-        """[N, 3, S, S] -> hidden states [N, P, D] of each of `layers`: 0 the embeddings, i the output of layer i."""
+    def states(self, pixels: Tensor, weights: list[Tensor] | None = None) -> Iterator[Tensor]:
+        """[N, 3, S, S] -> the embeddings, then each layer's output, [N, P, D]; `weights` gets their attention."""
         x = self.embed(pixels)
-        kept = {0: x}
-        for index, block in enumerate(self.blocks, start=1):
-            x = block(x)
-            if index in layers:
-                kept[index] = x
+        yield x
+        bias = None if self.relative is None else self.relative(*self.config.patch_grid)
+        for block in self.blocks:
+            x = block(x, bias, weights)
+            yield x
+
+    def hidden_states(self, pixels: Tensor, layers: tuple[int, ...]) -> list[Tensor]:
+        """[N, 3, S, S] -> hidden states [N, P, D] of each of `layers`: 0 the embeddings, i the output of layer i."""
+        kept = {index: x for index, x in enumerate(self.states(pixels)) if index in layers}
         return [kept[layer] for layer in layers]
+
+    def forward(self, pixels: Tensor, trace: Trace | None = None) -> Tensor:
+        """[N, 3, S, S] -> the last layer's output [N, P, D], normalised where the network ends in a norm.
+
+        The hidden states of a trace are those before that norm, as the reference has it.
+        """
+        for x in self.states(pixels, None if trace is None else trace.attentions):
+            if trace is not None:
+                trace.hidden_states.append(x)
+        return x if self.final_norm is None else self.final_norm(x)
+
+
+def _relative(config: VisionConfig) -> RelativePositionBias:
+    """BEiT's bias by the distance between two patches."""
+    return RelativePositionBias(*config.patch_grid, config.num_attention_heads, class_token=config.class_token)

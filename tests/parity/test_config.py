@@ -151,7 +151,7 @@ TEXT = (
     "hidden_act", "rms_norm_eps", "max_position_embeddings", "tie_word_embeddings",
 )  # fmt: skip
 VISION = (
-    "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "image_size", "patch_size",
+    "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",
     "num_channels", "hidden_act", "layer_norm_eps",
 )  # fmt: skip
 
