@@ -19,7 +19,10 @@ class Text:
 
 @dataclass(frozen=True, kw_only=True)
 class SeenImage:
-    """A picture as it entered the prompt: its size in pixels, the tiles it was cut into, the tokens it took."""
+    """A picture as it entered the prompt: its size in pixels, the tiles it was cut into, the tokens it took.
+
+    `sha256` is of the picture without the marks drawn on it, each of which `marks` names by its canonical text.
+    """
 
     source: str
     sha256: str
@@ -27,6 +30,7 @@ class SeenImage:
     height: int
     tiles: int
     tokens: int
+    marks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +70,8 @@ class Timing:
 class Done:
     """The last event: the whole answer and how it came about.
 
-    `token_ids` are the new ids, a generated end-of-sequence id included; `prompt_text` has images not widened.
+    `token_ids` are the new ids, a generated end-of-sequence id included; `prompt_text` has images not widened;
+    `max_tokens` is the limit that held.
     """
 
     text: str
@@ -78,6 +83,7 @@ class Done:
     timing: Timing
     warnings: tuple[str, ...] = ()
     videos: tuple[SeenVideo, ...] = ()
+    max_tokens: int = 256
 
 
 @dataclass(frozen=True)

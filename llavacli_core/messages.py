@@ -8,6 +8,7 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal
 
 from llavacli_core.errors import BadOption
+from llavacli_core.marks import Mark
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -19,15 +20,22 @@ Role = Literal["system", "user", "assistant"]
 class Image:
     """A picture: a path, an http(s) URL, the bytes of a file, or an open PIL image.
 
-    `max_tiles` caps the tiles that AnyRes may cut it into, the overview included.
+    `max_tiles` caps the tiles that AnyRes may cut it into, the overview included. `marks` are drawn on the upright
+    picture before anything else is done with it.
     """
 
     source: str | PathLike[str] | bytes | Picture
     max_tiles: int | None = None
+    marks: Sequence[Mark] = ()
 
     def __post_init__(self) -> None:
         if self.max_tiles is not None and self.max_tiles < 1:
             raise BadOption(f"max_tiles must be at least 1, not {self.max_tiles}")
+        if isinstance(self.marks, str) or not all(isinstance(mark, Mark) for mark in self.marks):
+            raise BadOption(
+                "a picture's marks are a sequence of Mark", hint='e.g. marks=[Mark.parse("box:10,10,60,60")]'
+            )
+        object.__setattr__(self, "marks", tuple(self.marks))
 
 
 @dataclass(frozen=True)
