@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from llavacli_core.checkpoint.locate import aliases as aliases
     from llavacli_core.checkpoint.locate import download as download
     from llavacli_core.checkpoint.locate import is_cached as is_cached
+    from llavacli_core.documented.names import *  # noqa: F403
     from llavacli_core.engine.engine import Engine as Engine
     from llavacli_core.engine.engine import load as load
     from llavacli_core.engine.generate import Generation as Generation
@@ -37,12 +38,17 @@ if TYPE_CHECKING:
     from llavacli_core.events import Text as Text
     from llavacli_core.events import Timing as Timing
     from llavacli_core.events import Usage as Usage
+    from llavacli_core.marks import Mark as Mark
+    from llavacli_core.media.marking import draw_marks as draw_marks
     from llavacli_core.messages import Image as Image
     from llavacli_core.messages import Message as Message
     from llavacli_core.messages import Video as Video
     from llavacli_core.options import Sampling as Sampling
 else:
+    from llavacli_core.documented.names import DOCUMENTED
+
     _ROOMS = {
+        **DOCUMENTED,
         "aliases": "checkpoint.locate",
         "download": "checkpoint.locate",
         "is_cached": "checkpoint.locate",
@@ -64,6 +70,8 @@ else:
         "Text": "events",
         "Timing": "events",
         "Usage": "events",
+        "Mark": "marks",
+        "draw_marks": "media.marking",
         "Image": "messages",
         "Message": "messages",
         "Video": "messages",
