@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from llavacli_core.config import ImageConfig, ModelConfig
+from llavacli_core.config import GenerationDefaults, ImageConfig, ModelConfig
 from llavacli_core.errors import BrokenModel
-from llavacli_core.families.preprocessor import read_image_config, read_stop_ids
+from llavacli_core.families.preprocessor import read_frame_config, read_image_config, read_stop_ids
 from llavacli_core.families.registry import Family, family_of
 from llavacli_core.prompt.files import read_json
 
@@ -19,7 +20,9 @@ class Description:
     family: Family
     model: ModelConfig
     images: ImageConfig
+    frames: ImageConfig | None  # of videos; None: it takes none
     stop_ids: tuple[int, ...]
+    generation: GenerationDefaults
 
 
 def describe(folder: Path) -> Description:
@@ -34,9 +37,24 @@ def describe(folder: Path) -> Description:
     preprocessor = processor.get("image_processor") or read_json(folder / "preprocessor_config.json")
     if not preprocessor:
         raise BrokenModel(f"{folder}: no preprocessor_config.json, or an empty one", hint="fetch it again")
+    stop_ids = read_stop_ids(read_json(folder / "generation_config.json"), model)
     return Description(
         family=family,
         model=model,
         images=read_image_config(preprocessor, model),
-        stop_ids=read_stop_ids(read_json(folder / "generation_config.json"), model),
+        frames=None if model.video_token_id is None else _frames(folder, processor, preprocessor, model),
+        stop_ids=stop_ids,
+        generation=GenerationDefaults(eos_token_ids=stop_ids),
     )
+
+
+def _frames(folder: Path, processor: dict[str, Any], preprocessor: dict[str, Any], model: ModelConfig) -> ImageConfig:
+    """How frames are prepared: the video processor's own section or file, else the pictures'.
+
+    Both kinds of processor were once saved as preprocessor_config.json, so that it may be either's.
+    """
+    if own := processor.get("video_processor"):
+        return read_frame_config(own, model, "processor_config.json: video_processor")
+    if own := read_json(folder / "video_preprocessor_config.json"):
+        return read_frame_config(own, model, "video_preprocessor_config.json")
+    return read_frame_config(preprocessor, model, "preprocessor_config.json")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from llavacli_core.config import ImageConfig, ModelConfig
@@ -13,14 +14,16 @@ OPENAI_STD = (0.26862954, 0.26130258, 0.27577711)
 HALF = (0.5, 0.5, 0.5)
 
 # Processor classes by what they assume; older files say FeatureExtractor, newer ones may add Fast or Pil.
-CLIP_LIKE = ("CLIP", "Llava", "LlavaNext")
+CLIP_LIKE = ("CLIP", "Llava", "LlavaNext", "LlavaNextVideo")
 SQUARE = ("Siglip",)
-ENDINGS = ("ImageProcessorFast", "ImageProcessorPil", "ImageProcessor", "FeatureExtractor")
+ENDINGS = ("ImageProcessorFast", "ImageProcessorPil", "ImageProcessor", "VideoProcessor", "FeatureExtractor")
 
 
-def read_image_config(preprocessor: dict[str, Any], model: ModelConfig) -> ImageConfig:
+def read_image_config(
+    preprocessor: dict[str, Any], model: ModelConfig, where: str = "preprocessor_config.json"
+) -> ImageConfig:
     """How this checkpoint wants its pictures; keys left out take the defaults of the processor class it names."""
-    keys = Keys(preprocessor, "preprocessor_config.json")
+    keys = Keys(preprocessor, where)
     kind = _kind(keys, model)
     clip = kind in CLIP_LIKE
     shortest_edge, size = _size(keys, clip=clip)
@@ -42,6 +45,11 @@ def read_image_config(preprocessor: dict[str, Any], model: ModelConfig) -> Image
     )
 
 
+def read_frame_config(preprocessor: dict[str, Any], model: ModelConfig, where: str) -> ImageConfig:
+    """How this checkpoint wants a video's frames: each is one tile, prepared as a picture by CLIP's processor."""
+    return replace(read_image_config(preprocessor, model, where), image_grid_pinpoints=None, pad_to_square=False)
+
+
 def read_stop_ids(generation: dict[str, Any], model: ModelConfig) -> tuple[int, ...]:
     """Ids that end an answer: generation_config.json's, all of them, else config.json's."""
     return Keys(generation, "generation_config.json").integers("eos_token_id") or model.eos_token_ids
@@ -57,7 +65,7 @@ def _nonzero(keys: Keys, name: str, default: tuple[float, ...]) -> tuple[float, 
 
 def _kind(keys: Keys, model: ModelConfig) -> str:
     """The processor's class without its ending; where a file names none, what the family implies."""
-    name = keys.get("image_processor_type", "feature_extractor_type")
+    name = keys.get("image_processor_type", "video_processor_type", "feature_extractor_type")
     if name is None:
         return "CLIP" if model.vision.class_token else "Siglip"
     kind = next((str(name).removesuffix(ending) for ending in ENDINGS if str(name).endswith(ending)), str(name))
