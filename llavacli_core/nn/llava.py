@@ -20,13 +20,17 @@ TILES_AT_ONCE = 32  # more gain nothing, and a hundred frames' activations would
 
 
 class Llava(nn.Module):
-    """All the LLaVAs. Made with uninitialised weights; `kernel` is how attention is computed: sdpa or eager."""
+    """All the LLaVAs. Made with uninitialised weights; `kernel` is how attention is computed: sdpa or eager.
 
-    def __init__(self, config: ModelConfig, *, kernel: str = "sdpa") -> None:
+    Of the tower's layers only those are built that are looked at, unless it shall be `whole`.
+    """
+
+    def __init__(self, config: ModelConfig, *, kernel: str = "sdpa", whole: bool = False) -> None:
         super().__init__()
         self.config = config
         self.layers = config.connector.vision_feature_layers
-        self.vision = VisionTransformer(config.vision, depth=max(self.layers), kernel=kernel)
+        depth = config.vision.num_hidden_layers if whole else max(self.layers)
+        self.vision = VisionTransformer(config.vision, depth=depth, kernel=kernel)
         self.connector = Connector(config)
         self.decoder = Decoder(config.decoder, kernel=kernel)
 

@@ -6,6 +6,7 @@ N tiles  S pixels along a tile's edge  P positions (patches, and [CLS] where the
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 import torch
 import torch.nn.functional as F
@@ -87,7 +88,8 @@ class VisionTransformer(nn.Module):
 
     def hidden_states(self, pixels: Tensor, layers: tuple[int, ...]) -> list[Tensor]:
         """[N, 3, S, S] -> hidden states [N, P, D] of each of `layers`: 0 the embeddings, i the output of layer i."""
-        kept = {index: x for index, x in enumerate(self.states(pixels)) if index in layers}
+        states = islice(self.states(pixels), max(layers) + 1)
+        kept = {index: x for index, x in enumerate(states) if index in layers}
         return [kept[layer] for layer in layers]
 
     def forward(self, pixels: Tensor, trace: Trace | None = None) -> Tensor:
