@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
 from torch import Tensor, nn
 
 from llavacli_core.checkpoint.files import Description
 from llavacli_core.checkpoint.place import choose_device, choose_dtype, memory_for
-from llavacli_core.checkpoint.weights import Plan, Stored, has_head, make_plan, stored_tensors
+from llavacli_core.checkpoint.stored import Stored, Tensors, open_weights, stored_tensors
+from llavacli_core.checkpoint.weights import Plan, has_head, make_plan
 from llavacli_core.errors import BadOption
 from llavacli_core.nn.linear import Apart, Linear
 from llavacli_core.nn.llava import Llava
@@ -22,8 +22,8 @@ REMAP_BYTES = 64 * 2**20
 MAP_BYTES = 2**20  # below this a copy costs nothing, and stacked matrices make one product instead of three
 
 
-def load_network(folder: Path, description: Description, placement: Placement) -> Llava:
-    """The checkpoint's network, its weights in place, ready for inference."""
+def load_network(folder: Path, description: Description, placement: Placement, *, whole: bool = False) -> Llava:
+    """The checkpoint's network, its weights in place, ready for inference; its tower in part or `whole`."""
     if placement.quantize not in (None, "none"):
         raise BadOption(f"quantization {placement.quantize!r} is not available yet", hint="leave it out")
     if placement.attention == "flash":
@@ -36,7 +36,8 @@ def load_network(folder: Path, description: Description, placement: Placement) -
     tied = config.decoder.tie_word_embeddings or not has_head(tensors, table)
     config = replace(config, decoder=replace(config.decoder, tie_word_embeddings=tied))
     with torch.device("meta"):  # shapes alone: nothing is allocated, nothing initialised
-        network = Llava(config, kernel="sdpa" if placement.attention == "auto" else placement.attention)
+        kernel = "sdpa" if placement.attention == "auto" else placement.attention
+        network = Llava(config, kernel=kernel, whole=whole)
     plan = make_plan(network, tensors, table)
     with memory_for("the weights", device, hint="--dtype bfloat16, --device cpu, or a smaller model"):
         fill(network, plan, device, dtype)
@@ -76,8 +77,8 @@ class Reader:
     """Reads tensors from mapped files, and lets go of the maps so that pages already copied do not pile up."""
 
     def __init__(self) -> None:
-        self.views: dict[Path, safe_open] = {}  # for tensors that stay mapped; their maps live as long as they do
-        self.copies: dict[Path, safe_open] = {}
+        self.views: dict[Path, Tensors] = {}  # for tensors that stay mapped; their maps live as long as they do
+        self.copies: dict[Path, Tensors] = {}
         self.copied = 0
 
     def mapped(self, stored: Stored, dtype: torch.dtype) -> Tensor | None:
@@ -85,8 +86,8 @@ class Reader:
         if stored.transposed:
             return None
         if stored.file not in self.views:
-            self.views[stored.file] = safe_open(stored.file, "pt")
-        tensor: Tensor = self.views[stored.file].get_tensor(stored.name).view(stored.shape)
+            self.views[stored.file] = open_weights(stored.file)
+        tensor = self.views[stored.file].tensor(stored.name).view(stored.shape)
         # A view may start anywhere in the file; kernels want at least the alignment of their elements.
         aligned = tensor.data_ptr() % dtype.itemsize == 0
         return tensor if tensor.dtype == dtype and aligned else None
@@ -94,8 +95,8 @@ class Reader:
     def copy(self, stored: Stored, into: Tensor) -> None:
         """Copy the tensor to where it shall be, converting on the way."""
         if stored.file not in self.copies:
-            self.copies[stored.file] = safe_open(stored.file, "pt")
-        tensor = self.copies[stored.file].get_tensor(stored.name)
+            self.copies[stored.file] = open_weights(stored.file)
+        tensor = self.copies[stored.file].tensor(stored.name)
         into.copy_(tensor.T if stored.transposed else tensor.view(stored.shape))
         self.copied += into.nbytes
         if self.copied > REMAP_BYTES:
