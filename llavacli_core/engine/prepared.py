@@ -22,8 +22,8 @@ class PreparedImage:
 
     @property
     def key(self) -> str:
-        """The picture by content and by the way it was cut, which `max_tiles` may change."""
-        return f"{self.seen.sha256}/{self.tiles.grid.rows}x{self.tiles.grid.cols}"
+        """The picture by content, by the way it was cut, which `max_tiles` may change, and by the marks on it."""
+        return " ".join((f"{self.seen.sha256}/{self.tiles.grid.rows}x{self.tiles.grid.cols}", *self.seen.marks))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
