@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from llavacli_core.config import ImageConfig, ModelConfig
@@ -13,10 +14,37 @@ OPENAI_MEAN = (0.48145466, 0.4578275, 0.40821073)
 OPENAI_STD = (0.26862954, 0.26130258, 0.27577711)
 HALF = (0.5, 0.5, 0.5)
 
-# Processor classes by what they assume; older files say FeatureExtractor, newer ones may add Fast or Pil.
-CLIP_LIKE = ("CLIP", "Llava", "LlavaNext", "LlavaNextVideo")
-SQUARE = ("Siglip",)
+
+@dataclass(frozen=True, kw_only=True)
+class Processor:
+    """What a processor class of the reference assumes where a file is silent."""
+
+    size: int = 224
+    square: bool = True  # whether a bare `size` is both edges, or the shorter one
+    resample: int = 3
+    do_center_crop: bool = False
+    crop_size: int | None = None
+    image_mean: tuple[float, ...] = HALF
+    image_std: tuple[float, ...] = HALF
+
+
+CLIP = Processor(square=False, do_center_crop=True, crop_size=224, image_mean=OPENAI_MEAN, image_std=OPENAI_STD)
+
+# Processor classes without their endings: older files say FeatureExtractor, newer ones may add Fast or Pil.
+PROCESSORS = {
+    "CLIP": CLIP,
+    "Llava": CLIP,
+    "LlavaNext": CLIP,
+    "LlavaNextVideo": CLIP,
+    "Siglip": Processor(),
+    "ViT": Processor(resample=2),
+    "DeiT": Processor(size=256, do_center_crop=True, crop_size=224),
+    "Beit": Processor(crop_size=224),
+}
 ENDINGS = ("ImageProcessorFast", "ImageProcessorPil", "ImageProcessor", "VideoProcessor", "FeatureExtractor")
+
+# The classes that the encoders of captioners, by model_type, were published with.
+OF_ENCODERS = {"vit": "ViT", "deit": "DeiT", "beit": "Beit", "swin": "ViT"}
 
 
 def read_image_config(
@@ -24,24 +52,39 @@ def read_image_config(
 ) -> ImageConfig:
     """How this checkpoint wants its pictures; keys left out take the defaults of the processor class it names."""
     keys = Keys(preprocessor, where)
-    kind = _kind(keys, model)
-    clip = kind in CLIP_LIKE
-    shortest_edge, size = _size(keys, clip=clip)
-    tiled = model.image_grid_pinpoints is not None
+    config = _read(keys, implied="CLIP" if model.vision.class_token else "Siglip")
+    if model.image_grid_pinpoints is None:
+        return config
+    pinpoints = keys.pairs("image_grid_pinpoints", default=model.image_grid_pinpoints)
+    return replace(config, image_grid_pinpoints=pinpoints)
+
+
+def read_encoder_images(
+    preprocessor: dict[str, Any], encoder: str, where: str = "preprocessor_config.json"
+) -> ImageConfig:
+    """How a captioner wants its pictures; a file that names no class means that of the `encoder`'s model_type."""
+    return _read(Keys(preprocessor, where), implied=OF_ENCODERS[encoder])
+
+
+def _read(keys: Keys, *, implied: str) -> ImageConfig:
+    """Any of the classes; `implied` is the one meant where the file names none."""
+    kind = _kind(keys, implied)
+    silent = PROCESSORS[kind]
+    shortest_edge, size = _size(keys, silent)
     return ImageConfig(
         do_resize=keys.flag("do_resize", default=True),
         shortest_edge=shortest_edge,
         size=size,
-        resample=keys.integer("resample", default=3, least=0, most=5),
-        do_center_crop=keys.flag("do_center_crop", default=clip),
-        crop_size=_crop_size(keys, clip=clip),
+        resample=keys.integer("resample", default=silent.resample, least=0, most=5),
+        do_center_crop=keys.flag("do_center_crop", default=silent.do_center_crop),
+        crop_size=_crop_size(keys, silent),
         do_rescale=keys.flag("do_rescale", default=True),
         rescale_factor=keys.number("rescale_factor", default=1 / 255),
         do_normalize=keys.flag("do_normalize", default=True),
-        image_mean=keys.numbers("image_mean", length=3, default=OPENAI_MEAN if clip else HALF),
-        image_std=_nonzero(keys, "image_std", OPENAI_STD if clip else HALF),
+        image_mean=keys.numbers("image_mean", length=3, default=silent.image_mean),
+        image_std=_nonzero(keys, "image_std", silent.image_std),
         pad_to_square=kind == "Llava" and keys.flag("do_pad", default=False),
-        image_grid_pinpoints=keys.pairs("image_grid_pinpoints", default=model.image_grid_pinpoints) if tiled else None,
+        image_grid_pinpoints=None,
     )
 
 
@@ -63,24 +106,22 @@ def _nonzero(keys: Keys, name: str, default: tuple[float, ...]) -> tuple[float, 
     return values
 
 
-def _kind(keys: Keys, model: ModelConfig) -> str:
-    """The processor's class without its ending; where a file names none, what the family implies."""
-    name = keys.get("image_processor_type", "video_processor_type", "feature_extractor_type")
-    if name is None:
-        return "CLIP" if model.vision.class_token else "Siglip"
+def _kind(keys: Keys, implied: str) -> str:
+    """The processor's class without its ending."""
+    name = keys.get("image_processor_type", "video_processor_type", "feature_extractor_type", default=implied)
     kind = next((str(name).removesuffix(ending) for ending in ENDINGS if str(name).endswith(ending)), str(name))
-    if kind not in CLIP_LIKE + SQUARE:
-        known = ", ".join(f"{each}ImageProcessor" for each in CLIP_LIKE + SQUARE)
+    if kind not in PROCESSORS:
+        known = ", ".join(f"{each}ImageProcessor" for each in PROCESSORS)
         raise UnsupportedModel(f"{keys.where}: the image processor {name!r} is not supported", hint=f"known: {known}")
     return kind
 
 
-def _size(keys: Keys, *, clip: bool) -> tuple[int | None, tuple[int, int] | None]:
-    """(shortest edge, None) or (None, (height, width)); a bare number means the edge for CLIP, a square else."""
-    value = keys.get("size", default=224)
-    if isinstance(value, int):
-        edge = keys.integer("size", default=224)
-        return (edge, None) if clip else (None, (edge, edge))
+def _size(keys: Keys, silent: Processor) -> tuple[int | None, tuple[int, int] | None]:
+    """(shortest edge, None) or (None, (height, width)), from a section, a pair or a bare number."""
+    value = keys.get("size", default=silent.size)
+    if not isinstance(value, Mapping):
+        edges = _edges(keys, "size", value)
+        return (None, edges) if silent.square or isinstance(value, list) else (edges[0], None)
     size = keys.section("size")
     if "height" in size.values:
         return None, (size.integer("height"), size.integer("width"))
@@ -89,12 +130,20 @@ def _size(keys: Keys, *, clip: bool) -> tuple[int | None, tuple[int, int] | None
     return size.integer("shortest_edge"), None
 
 
-def _crop_size(keys: Keys, *, clip: bool) -> tuple[int, int] | None:
+def _crop_size(keys: Keys, silent: Processor) -> tuple[int, int] | None:
     """(height, width) of the centre crop; None where the class has none."""
-    value = keys.get("crop_size", default=224 if clip else None)
+    value = keys.get("crop_size", default=silent.crop_size)
     if value is None:
         return None
-    if isinstance(value, int):
-        return (value, value)
+    if not isinstance(value, Mapping):
+        return _edges(keys, "crop_size", value)
     crop = keys.section("crop_size")
     return crop.integer("height"), crop.integer("width")
+
+
+def _edges(keys: Keys, name: str, value: Any) -> tuple[int, int]:
+    """One number for both edges, or (height, width), as older files have it."""
+    edges = keys.integers(name, default=value)
+    if len(edges) not in (1, 2) or min(edges) < 1:
+        raise keys.fault(name, "a whole number of at least 1, or two", value)
+    return edges[0], edges[-1]
