@@ -208,7 +208,7 @@ class CaptionerConfig:
     """A vision encoder and a text decoder that looks at its states: there is no prompt and no image token."""
 
     family: str  # config.json's model_type
-    encoder: VisionConfig
+    encoder: EncoderConfig
     decoder: TextDecoderConfig
     decoder_start_token_id: int | None  # what an answer begins with, and what labels are shifted in behind
     pad_token_id: int | None
