@@ -9,8 +9,6 @@ from llavacli_core.config import EncoderConfig, SwinConfig, VisionConfig
 from llavacli_core.errors import UnsupportedModel
 from llavacli_core.families.decoders import MOST_LAYERS
 from llavacli_core.families.keys import Keys
-from llavacli_core.families.names.encoders import BEIT, DEIT, SWIN, VIT
-from llavacli_core.families.names.table import Table
 
 ACTIVATIONS = ("gelu", "gelu_pytorch_tanh", "quick_gelu", "relu", "silu")
 MOST_STAGES = 8  # each doubles the hidden size
@@ -130,4 +128,3 @@ def _edges(keys: Keys, name: str, *, default: int) -> tuple[int, int]:
 
 
 READERS: dict[str, Callable[[Keys], EncoderConfig]] = {"vit": _vit, "deit": _deit, "beit": _beit, "swin": _swin}
-NAMES: dict[str, Table] = {"vit": VIT, "deit": DEIT, "beit": BEIT, "swin": SWIN}  # of an encoder saved alone

@@ -95,3 +95,10 @@ SWIN: Table = {
     "encoder.layers.{}.downsample.reduction.weight": Target("stages.{}.merge.weight"),
     **affine("layernorm", "final_norm"),
 }
+
+ENCODERS = {
+    "vit": VIT,
+    "deit": DEIT,
+    "beit": BEIT,
+    "swin": SWIN,
+}  # by model_type, as of a checkpoint of the encoder alone
