@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 from llavacli_core.errors import BadOption
 
@@ -31,17 +32,21 @@ def _flag(name: str) -> str:
 class Sampling:
     """How the next token is chosen and when to stop. Temperature 0 is greedy, hence reproducible.
 
-    With a temperature and `seed=None`, a seed is drawn for each answer.
+    With a temperature and `seed=None`, a seed is drawn for each answer. Where None may be given for `max_tokens`,
+    `length_penalty`, `early_stopping` and `no_repeat_ngram_size`, it leaves them to the checkpoint's own
+    generation_config.json; without a word there they are 256 (20 for a captioner), 1.0, False and 0.
     """
 
-    max_tokens: int = 256
+    max_tokens: int | None = None
     temperature: float = 0.0
     top_p: float | None = None
     top_k: int | None = None
     min_p: float | None = None
     repetition_penalty: float = 1.0
     beams: int = 1
-    length_penalty: float = 1.0
+    length_penalty: float | None = None
+    early_stopping: bool | Literal["never"] | None = None
+    no_repeat_ngram_size: int | None = None
     seed: int | None = None
     stop: tuple[str, ...] = ()
 
@@ -53,6 +58,10 @@ class Sampling:
         _within("min_p", self.min_p, 0, 1)
         _within("repetition_penalty", self.repetition_penalty, 0, 100, open_low=True)
         _within("beams", self.beams, 1, 64, whole=True)
+        _within("length_penalty", self.length_penalty, -100, 100)
+        _within("no_repeat_ngram_size", self.no_repeat_ngram_size, 0, math.inf, whole=True)
+        if self.early_stopping not in (None, True, False, "never"):
+            raise BadOption(f"early_stopping is True, False or 'never', not {self.early_stopping!r}")
         _within("seed", self.seed, 0, 2**63 - 1, whole=True)
         object.__setattr__(self, "stop", (self.stop,) if isinstance(self.stop, str) else tuple(self.stop))
         if any(not text for text in self.stop):

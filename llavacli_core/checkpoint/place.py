@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -59,3 +60,10 @@ def memory_for(purpose: str, device: torch.device, hint: str) -> Iterator[None]:
         if "can't allocate memory" not in str(error):
             raise
         raise OutOfMemory(f"not enough memory on {device} for {purpose}", hint=hint) from error
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes that may still be taken on a device."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

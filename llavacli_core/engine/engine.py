@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import replace
 from os import PathLike
 
+import torch
+
 from llavacli_core.checkpoint.load import load_network
 from llavacli_core.checkpoint.locate import locate
+from llavacli_core.engine import batch
 from llavacli_core.engine.generate import Generation, Stopped, answer
 from llavacli_core.engine.memory import Memory
 from llavacli_core.engine.processor import ModelInfo, Processor, Request
+from llavacli_core.engine.runner import Conversation, Runner
 from llavacli_core.engine.session import Session
 from llavacli_core.errors import BadOption
-from llavacli_core.events import Event
+from llavacli_core.events import BatchEvent, Event
 from llavacli_core.messages import Message
 from llavacli_core.nn.llava import Llava
 from llavacli_core.options import Placement, Sampling
@@ -29,9 +33,14 @@ class Engine:
         self.load_ms = load_ms
 
     @property
+    def device(self) -> torch.device:
+        """Where the network computes."""
+        return next(self.network.parameters()).device
+
+    @property
     def info(self) -> ModelInfo:
         """Which checkpoint answers, and where it runs."""
-        weight = self.network.decoder.norm.weight
+        weight = next(self.network.parameters())
         return replace(
             self.processor.info,
             dtype=str(weight.dtype).removeprefix("torch."),
@@ -39,29 +48,51 @@ class Engine:
             device=str(weight.device),
         )
 
-    def generate(self, messages: Sequence[Message], sampling: Sampling | None = None) -> Generation:
+    def generate(self, messages: Sequence[Message], sampling: Sampling | None = None) -> Generation[Event]:
         """Answer a conversation: Text events as words are made, and a Done at the end.
 
-        Errors of the core's tree are raised when the events are asked for.
+        A captioner takes one message that holds one image. Errors of the core's tree are raised when the events are
+        asked for.
         """
         listed = list(messages)
         if not listed:
             raise BadOption("there is no message to answer", hint="give at least one")
         sampling = Sampling() if sampling is None else sampling
-        return Generation(
-            lambda stopped: self.answer(self.processor.prepare(listed), sampling, Memory(self.network), stopped)
-        )
+        return Generation(lambda stopped: self.answer(self.processor.prepare(listed), sampling, stopped=stopped))
+
+    def batch(self, requests: Iterable[batch.Asked], rows: int = batch.ROWS) -> Generation[tuple[int, BatchEvent]]:
+        """Answer many: pairs of messages and sampling (or None), `rows` of them decoded together.
+
+        Each event comes with its request's index: Text as words are made, and last Done, or Failed for a request that
+        came to nothing, while the others go on. An answer comes as soon as it is done, whatever came before it.
+        `requests` may be endless: it is read only a little ahead.
+        """
+        if rows < 1:
+            raise BadOption(f"rows must be at least 1, not {rows}")
+        return Generation(lambda stopped: batch.run(self, requests, rows, stopped))
 
     def session(self, system: str | None = None) -> Session:
         """A conversation that keeps its turns and its KV cache."""
         return Session(self, system)
 
-    def answer(self, request: Request, sampling: Sampling, memory: Memory, stopped: Stopped) -> Generator[Event]:
+    def answer(
+        self, request: Request, sampling: Sampling, memory: Memory | None = None, *, stopped: Stopped
+    ) -> Generator[Event]:
         """Answer a prepared request with what `memory` knows already."""
-        if sampling.beams > 1:
-            raise BadOption("beam search is not available yet", hint="--beams 1")
         self.processor.check_fits(request)
-        yield from answer(self.network, self.processor.tokenizer, request, sampling, memory, stopped)
+        settled = self.processor.settled(request, sampling)
+        yield from answer(self.runner(request, memory), self.processor.tokenizer, request, settled, stopped)
+
+    def runner(self, request: Request, memory: Memory | None = None) -> Runner:
+        """The way of a request through this network."""
+        return Conversation(self.network, request, Memory(self.network) if memory is None else memory)
+
+    def positions_in(self, memory: int) -> int:
+        """How many positions' keys and values so many bytes hold."""
+        decoder = self.network.config.decoder
+        heads = decoder.num_key_value_heads
+        itemsize = next(self.network.parameters()).itemsize
+        return memory // (2 * decoder.num_hidden_layers * heads * decoder.head_dim * itemsize)
 
 
 def load(

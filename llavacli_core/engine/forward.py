@@ -1,4 +1,4 @@
-"""A request through the network: its pictures encoded, its prompt prefilled, then one token after another."""
+"""A request through the network: pictures and videos encoded, the prompt prefilled, then token after token."""
 
 from __future__ import annotations
 
@@ -7,48 +7,44 @@ from torch import Tensor
 
 from llavacli_core.checkpoint.place import memory_for
 from llavacli_core.engine.memory import Key, Memory
+from llavacli_core.engine.prepared import PreparedImage, PreparedVideo
 from llavacli_core.engine.processor import Request
 from llavacli_core.errors import BrokenModel
 from llavacli_core.nn.llava import Llava
 
-FEWER = "fewer pictures or tiles (--max-tiles), or --device cpu"
+FEWER = "fewer pictures, tiles (--max-tiles) or frames (--frames), or --device cpu"
 
 
 @torch.inference_mode()
 def encode_pictures(network: Llava, request: Request, memory: Memory, reused: int) -> None:
-    """Features of the pictures that the cache does not cover and that were never encoded, as one batch of tiles.
+    """Features of the pictures and videos that the cache does not cover and that were never encoded.
 
-    Features of pictures that have left the conversation are let go.
+    All pictures' tiles go through the tower together. Features of what has left the conversation are let go.
     """
-    present = {picture.key for picture in request.pictures}
+    present = {seen.key for _, seen in request.placed}
     memory.features = {key: value for key, value in memory.features.items() if key in present}
-    wanted = {
-        picture.key: picture.tiles
-        for span, picture in zip(request.spans, request.pictures, strict=True)
-        if span.start >= reused
-    }
-    new = {key: tiles for key, tiles in wanted.items() if key not in memory.features}
-    if not new:
-        return
-    cache = memory.cache
-    with memory_for(f"{len(new)} pictures", cache.device, FEWER):
-        pixels = torch.cat([torch.from_numpy(tiles.pixels) for tiles in new.values()])
-        pixels = pixels.to(device=cache.device, dtype=cache.dtype)
-        features = network.image_features(pixels, [tiles.grid for tiles in new.values()])
-    memory.features.update(zip(new, features, strict=True))
+    wanted = {seen.key: seen for span, seen in request.placed if span.start >= reused}
+    new = [seen for key, seen in wanted.items() if key not in memory.features]
+    pictures = [seen for seen in new if isinstance(seen, PreparedImage)]
+    clips = [seen for seen in new if isinstance(seen, PreparedVideo)]
+    device, dtype = memory.cache.device, memory.cache.dtype
+    with memory_for(f"{len(pictures)} pictures and {len(clips)} videos", device, FEWER):
+        if pictures:
+            pixels = torch.cat([torch.from_numpy(picture.tiles.pixels) for picture in pictures])
+            features = network.image_features(pixels.to(device, dtype), [picture.tiles.grid for picture in pictures])
+            memory.features.update(zip((picture.key for picture in pictures), features, strict=True))
+        for clip in clips:
+            memory.features[clip.key] = network.video_features(torch.from_numpy(clip.pixels).to(device, dtype))
 
 
 @torch.inference_mode()
 def prefill(network: Llava, request: Request, memory: Memory, keys: list[Key], reused: int) -> Tensor:
     """Compute the positions from `reused` on; scores [1, V] of the token that follows the last."""
     ids = torch.tensor([request.token_ids[reused:]], device=memory.cache.device)
-    features = [
-        memory.features[picture.key]
-        for span, picture in zip(request.spans, request.pictures, strict=True)
-        if span.start >= reused
-    ]
+    seen = [(span.kind, memory.features[each.key]) for span, each in request.placed if span.start >= reused]
+    images, videos = ([features for kind, features in seen if kind == wanted] for wanted in ("image", "video"))
     with memory_for(f"a prompt of {len(keys)} tokens", memory.cache.device, FEWER):
-        hidden = network.decoder(network.embed(ids, features), memory.cache)
+        hidden = network.decoder(network.embed(ids, images, videos), memory.cache)
     logits = check_finite(network.decoder.logits(hidden[:, -1]))
     memory.held += keys[reused:]
     return logits

@@ -1,38 +1,42 @@
-"""The generate loop: encode, prefill, then step after step until a stop id, a stop string or the limit."""
+"""One answer: encode, prefill, then step after step until a stop id, a stop string or the limit."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterator
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor
 
-from llavacli_core.engine.forward import encode_pictures, prefill, step
-from llavacli_core.engine.memory import Memory, keys_of
+from llavacli_core.engine.beams import search
 from llavacli_core.engine.processor import Request
+from llavacli_core.engine.runner import Runner
 from llavacli_core.engine.sampling import Chooser
+from llavacli_core.engine.settled import Settled
 from llavacli_core.engine.transcript import Transcript
 from llavacli_core.events import Done, Event, Text, Timing, Usage
-from llavacli_core.nn.llava import Llava
-from llavacli_core.options import Sampling
 from llavacli_core.prompt.tokenizer import Tokenizer
 
 Stopped = Callable[[], bool]
+Made = TypeVar("Made")
 
 
-class Generation(Iterator[Event]):
-    """The events of one answer as they are made."""
+class Generation(Iterator[Made], Generic[Made]):
+    """Events as they are made: of one answer (`Event`), or of a batch (pairs of its index and a `BatchEvent`)."""
 
-    def __init__(self, answer: Callable[[Stopped], Generator[Event]]) -> None:
+    def __init__(self, answer: Callable[[Stopped], Generator[Made]]) -> None:
         self._stopped = False
         self._events = answer(lambda: self._stopped)
 
-    def __next__(self) -> Event:
+    def __next__(self) -> Made:
         return next(self._events)
 
     def stop(self) -> None:
-        """End at the next token, with Done(finish_reason="interrupted") as the last event. Safe in a signal handler."""
+        """End at the next token, with Done(finish_reason="interrupted") as the last event. Safe in a signal handler.
+
+        Requests of a batch that were not begun end without an event.
+        """
         self._stopped = True
 
     def close(self) -> None:
@@ -46,66 +50,69 @@ class Stopwatch:
     def __init__(self, device: torch.device) -> None:
         self.device = device
         self.started = self.last = time.perf_counter()
+        self.laps: list[float] = []
 
-    def lap(self) -> float:
-        """Milliseconds since the last lap."""
+    def lap(self) -> None:
+        """Take down the milliseconds since the last lap."""
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
         before, self.last = self.last, time.perf_counter()
-        return (self.last - before) * 1e3
+        self.laps.append((self.last - before) * 1e3)
 
 
 def answer(
-    network: Llava, tokenizer: Tokenizer, request: Request, sampling: Sampling, memory: Memory, stopped: Stopped
+    runner: Runner, tokenizer: Tokenizer, request: Request, settled: Settled, stopped: Stopped
 ) -> Generator[Event]:
-    """Events of one answer. What `memory` shares with the request is not computed again; it keeps what is new."""
-    watch = Stopwatch(memory.cache.device)
-    keys = keys_of(request)
-    reused = memory.reuse(keys)
-    encode_pictures(network, request, memory, reused)
-    vision = watch.lap()
-    logits = prefill(network, request, memory, keys, reused)
-    prefilled = watch.lap()
-    limit = min(sampling.max_tokens, network.config.decoder.max_position_embeddings - len(keys))
-    transcript = Transcript(tokenizer, request.stop_ids, sampling.stop, limit)
-    yield from _decode(network, logits, request, sampling, memory, transcript, stopped)
-    decoded = watch.lap()
+    """Events of one answer."""
+    watch = Stopwatch(runner.device)
+    runner.encode()
+    watch.lap()
+    logits = runner.prefill()
+    watch.lap()
+    transcript = Transcript(tokenizer, settled)
+    if settled.sampling.beams > 1:
+        yield from _search(runner, logits, request, settled, transcript, stopped)
+    else:
+        yield from _decode(runner, logits, request, settled, transcript, stopped)
+    watch.lap()
+    yield done(request, settled, transcript, watch, runner.cached)
+
+
+def done(request: Request, settled: Settled, transcript: Transcript, watch: Stopwatch, cached: int) -> Done:
+    """The last event; `watch` has three laps: vision, prefill, decode."""
     assert transcript.finish_reason is not None
-    yield Done(
+    vision, prefill, decode = watch.laps
+    return Done(
         text=transcript.text,
         token_ids=tuple(transcript.ids),
         finish_reason=transcript.finish_reason,
         prompt_text=request.prompt_text,
         images=request.images,
+        videos=request.videos,
+        max_tokens=settled.max_tokens,
         usage=Usage(
-            prompt_tokens=len(keys),
+            prompt_tokens=len(request.token_ids),
             image_tokens=request.image_tokens,
-            cached_tokens=reused,
+            cached_tokens=cached,
             completion_tokens=len(transcript.ids),
         ),
         timing=Timing(
             prepare=request.prepare_ms,
             vision=vision,
-            prefill=prefilled,
-            decode=decoded,
-            total=request.prepare_ms + vision + prefilled + decoded,
+            prefill=prefill,
+            decode=decode,
+            total=request.prepare_ms + vision + prefill + decode,
         ),
         warnings=request.warnings,
     )
 
 
 def _decode(
-    network: Llava,
-    logits: Tensor,
-    request: Request,
-    sampling: Sampling,
-    memory: Memory,
-    transcript: Transcript,
-    stopped: Stopped,
+    runner: Runner, logits: Tensor, request: Request, settled: Settled, transcript: Transcript, stopped: Stopped
 ) -> Iterator[Text]:
     """Token after token, from the prompt's `logits` [1, V] on."""
-    choose = Chooser(sampling, torch.tensor(request.token_ids, device=logits.device), logits.shape[-1])
-    chosen = choose(logits)
+    choose = Chooser(settled, request.token_ids, logits)
+    chosen = choose(logits, transcript.ids)
     shown = transcript.take(int(chosen))
     while transcript.finish_reason is None:
         if shown:
@@ -113,7 +120,23 @@ def _decode(
         if stopped():
             shown = transcript.end("interrupted")
         else:
-            chosen = choose(step(network, chosen, transcript.ids[-1], memory))
+            chosen = choose(runner.step(chosen, transcript.ids[-1]), transcript.ids)
             shown = transcript.take(int(chosen))  # the one synchronisation of a step
+    if shown:
+        yield Text(shown)
+
+
+def _search(
+    runner: Runner, logits: Tensor, request: Request, settled: Settled, transcript: Transcript, stopped: Stopped
+) -> Iterator[Text]:
+    """The best of all beams, shown when it is known. A stop string cuts it, as it would cut any answer."""
+    best = search(runner.network, runner.rows(), logits, settled, request.token_ids, stopped)[0]
+    for token_id in best.ids:
+        shown = transcript.take(token_id)
+        if shown:
+            yield Text(shown)
+        if transcript.finish_reason is not None:
+            return
+    shown = transcript.end("interrupted")
     if shown:
         yield Text(shown)

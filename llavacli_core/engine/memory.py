@@ -1,4 +1,4 @@
-"""What a conversation keeps between turns: its KV cache, which positions that holds, and pictures' features."""
+"""What a conversation keeps between turns: its KV cache, which positions that holds, and what was seen."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from llavacli_core.engine.processor import Request
 from llavacli_core.nn.cache import KVCache
 from llavacli_core.nn.llava import Llava
 
-Key = int | str  # a position's content: a token id, or for an image token its picture
+Key = int | str  # a position's content: a token id, or for a picture's or a video's token whose it is
 
 
 class Memory:
@@ -29,7 +29,7 @@ class Memory:
             shared += 1
         shared = min(shared, len(keys) - 1)  # the last position is always computed: its logits are wanted
         while shared and isinstance(keys[shared], str) and keys[shared] == keys[shared - 1]:
-            shared -= 1  # never from the middle of a picture
+            shared -= 1  # never from the middle of a picture or a video
         self.cache.truncate(shared)
         del self.held[shared:]
         return shared
@@ -38,6 +38,6 @@ class Memory:
 def keys_of(request: Request) -> list[Key]:
     """The content of each position of a request."""
     keys: list[Key] = list(request.token_ids)
-    for span, picture in zip(request.spans, request.pictures, strict=True):
-        keys[span.start : span.start + span.length] = [picture.key] * span.length
+    for span, seen in request.placed:
+        keys[span.start : span.start + span.length] = [seen.key] * span.length
     return keys

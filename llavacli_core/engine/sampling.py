@@ -6,31 +6,39 @@ B batch  V vocabulary
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
+from llavacli_core.engine.rules import Rules
+from llavacli_core.engine.settled import Settled
 from llavacli_core.options import Sampling
 
 
 class Chooser:
     """Chooses one token after another of one answer; remembers what repetition counts against, and its seed."""
 
-    def __init__(self, sampling: Sampling, prompt_ids: Tensor, vocab_size: int) -> None:
-        self.sampling = sampling
+    def __init__(self, settled: Settled, prompt_ids: Sequence[int], logits: Tensor) -> None:
+        """`logits` [1, V] are the first scores there will be: their size and device are those of all."""
+        self.sampling = settled.sampling
+        self.rules = Rules(settled, prompt_ids)
         self.seen: Tensor | None = None
-        if sampling.repetition_penalty != 1.0:
-            self.seen = torch.zeros(vocab_size, dtype=torch.bool, device=prompt_ids.device)
-            self.seen[prompt_ids.flatten()] = True
-        self.generator: torch.Generator | None = None
-        if sampling.temperature > 0:
-            seed = secrets.randbits(63) if sampling.seed is None else sampling.seed
-            self.generator = torch.Generator(prompt_ids.device).manual_seed(seed)
+        if self.sampling.repetition_penalty != 1.0:
+            self.seen = seen_in([prompt_ids], logits)[0]
+        self.generator = generator_of(self.sampling, logits.device)
 
-    def __call__(self, logits: Tensor) -> Tensor:
-        """Logits [1, V] -> the next id, [1, 1], still on the device."""
+    @property
+    def takes_the_best(self) -> bool:
+        """Whether the highest score is the choice, whatever was said before."""
+        return self.seen is None and self.generator is None and not self.rules.bind
+
+    def __call__(self, logits: Tensor, said: Sequence[int]) -> Tensor:
+        """Logits [1, V] after the new ids `said` -> the next id, [1, 1], still on the device."""
         if self.seen is not None:
             logits = penalise(logits.float(), self.seen, self.sampling.repetition_penalty)
+        if self.rules.bind:
+            logits = self.rules(logits.float(), [said])
         if self.generator is None:
             chosen = logits.argmax(-1, keepdim=True)
         else:
@@ -40,13 +48,33 @@ class Chooser:
         return chosen
 
 
+def generator_of(sampling: Sampling, device: torch.device) -> torch.Generator | None:
+    """Where random numbers come from; None for greedy decoding."""
+    if sampling.temperature == 0:
+        return None
+    return torch.Generator(device).manual_seed(secrets.randbits(63) if sampling.seed is None else sampling.seed)
+
+
+def seen_in(ids: Sequence[Sequence[int]], like: Tensor) -> Tensor:
+    """Which ids occur in each of some texts, [R, V], for scores `like` [..., V]."""
+    seen = torch.zeros(len(ids), like.shape[-1], dtype=torch.bool, device=like.device)
+    for row, text in enumerate(ids):
+        seen[row, torch.tensor(text, device=like.device)] = True
+    return seen
+
+
 def penalise(logits: Tensor, seen: Tensor, penalty: float) -> Tensor:
-    """Make tokens that were `seen` [V] less likely by `penalty` (Keskar et al. 2019)."""
+    """Make tokens that were `seen` [..., V] less likely by `penalty` (Keskar et al. 2019)."""
     return torch.where(seen, torch.where(logits < 0, logits * penalty, logits / penalty), logits)
 
 
 def probabilities(logits: Tensor, sampling: Sampling) -> Tensor:
-    """Logits [B, V] -> the distribution to draw from: temperature, then top-k, top-p and min-p, in this order."""
+    """Logits [B, V] -> the distribution to draw from."""
+    return narrowed(logits, sampling).softmax(-1)
+
+
+def narrowed(logits: Tensor, sampling: Sampling) -> Tensor:
+    """Logits [B, V] with what must not be drawn at -inf: temperature, then top-k, top-p and min-p, in this order."""
     logits = logits / sampling.temperature
     if sampling.top_k is not None and sampling.top_k < logits.shape[-1]:
         least = logits.topk(sampling.top_k).values[..., -1:]
@@ -60,4 +88,4 @@ def probabilities(logits: Tensor, sampling: Sampling) -> Tensor:
         chances = logits.softmax(-1)
         drop = chances < sampling.min_p * chances.amax(-1, keepdim=True)
         logits = logits.masked_fill(drop, float("-inf"))
-    return logits.softmax(-1)
+    return logits

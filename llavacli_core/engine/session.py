@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from llavacli_core.engine.generate import Generation, Stopped
 from llavacli_core.engine.memory import Memory
-from llavacli_core.engine.processor import PreparedImage
+from llavacli_core.engine.prepared import Prepared
 from llavacli_core.events import Done, Event
 from llavacli_core.messages import Message, Part
 from llavacli_core.options import Sampling
@@ -23,9 +23,9 @@ class Session:
         self.engine = engine
         self.messages: list[Message] = [] if system is None else [Message("system", system)]
         self._memory = Memory(engine.network)
-        self._opened: dict[int, PreparedImage] = {}
+        self._opened: dict[int, Prepared] = {}
 
-    def generate(self, parts: Part | Sequence[Part], sampling: Sampling | None = None) -> Generation:
+    def generate(self, parts: Part | Sequence[Part], sampling: Sampling | None = None) -> Generation[Event]:
         """Answer a user turn. The turn and its answer join `messages` when the last event has been made."""
         turn = Message("user", parts)
         sampling = Sampling() if sampling is None else sampling
@@ -35,7 +35,7 @@ class Session:
         """The engine's events over the whole conversation; the turn is kept only if it comes to its end."""
         messages = [*self.messages, turn]
         request = self.engine.processor.prepare(messages, self._opened)
-        for event in self.engine.answer(request, sampling, self._memory, stopped):
+        for event in self.engine.answer(request, sampling, self._memory, stopped=stopped):
             if isinstance(event, Done):
                 self.messages += [turn, Message("assistant", event.text)]
             yield event

@@ -2,23 +2,45 @@
 
 from __future__ import annotations
 
+from llavacli_core.engine.settled import Settled
 from llavacli_core.events import FinishReason
 from llavacli_core.prompt.detokenizer import Detokenizer
 from llavacli_core.prompt.stopping import StopText
 from llavacli_core.prompt.tokenizer import Tokenizer
 
 
-class Transcript:
-    """Takes ids one by one, until a stop id, a stop string or the limit of `limit` ids sets `finish_reason`."""
+class Tally:
+    """Takes ids one by one, until a stop id or the limit of so many ids sets `finish_reason`."""
 
-    def __init__(self, tokenizer: Tokenizer, stop_ids: tuple[int, ...], stops: tuple[str, ...], limit: int) -> None:
+    def __init__(self, settled: Settled) -> None:
         self.ids: list[int] = []
-        self.text = ""
         self.finish_reason: FinishReason | None = None
-        self._stop_ids = frozenset(stop_ids)
-        self._limit = limit
+        self._stop_ids = frozenset(settled.stop_ids)
+        self._limit = settled.limit
+
+    def take(self, token_id: int) -> str:
+        """Add an id; the text that can be shown now, which a tally has none of."""
+        self.ids.append(token_id)
+        if token_id in self._stop_ids:
+            self.finish_reason = "stop"
+        elif len(self.ids) >= self._limit:
+            self.finish_reason = "length"
+        return ""
+
+    def end(self, reason: FinishReason) -> str:
+        """Nothing more comes."""
+        self.finish_reason = reason
+        return ""
+
+
+class Transcript(Tally):
+    """A tally that is read as well: a stop string may end it, too."""
+
+    def __init__(self, tokenizer: Tokenizer, settled: Settled) -> None:
+        super().__init__(settled)
+        self.text = ""
         self._detokenizer = Detokenizer(tokenizer)
-        self._stops = StopText(stops)
+        self._stops = StopText(settled.sampling.stop)
 
     def take(self, token_id: int) -> str:
         """Add an id; the text that can be shown now. A stop id is kept among `ids` and never shown."""

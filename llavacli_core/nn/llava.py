@@ -14,6 +14,7 @@ from llavacli_core.config import ModelConfig
 from llavacli_core.geometry import Grid
 from llavacli_core.nn.connector import Connector
 from llavacli_core.nn.decoder import Decoder, causal_loss
+from llavacli_core.nn.rows import Rows
 from llavacli_core.nn.vit import VisionTransformer
 
 TILES_AT_ONCE = 32  # more gain nothing, and a hundred frames' activations would fill a card
@@ -62,6 +63,10 @@ class Llava(nn.Module):
                     raise ValueError(f"{int(spots.sum())} {kind} tokens for {len(joined)} {kind} features")
                 x = x.masked_scatter(spots[..., None], joined)
         return x
+
+    def step(self, tokens: Tensor, rows: Rows) -> Tensor:
+        """Append one token to every row, ids [R]; scores of the next ones, [R, V]."""
+        return self.decoder.step_rows(tokens, rows)
 
     def forward(
         self,

@@ -6,7 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers.generation import logits_process as reference
 
+from llavacli_core.config import GenerationDefaults
 from llavacli_core.engine.sampling import Chooser, penalise, probabilities
+from llavacli_core.engine.settled import Settled, settle
 from llavacli_core.errors import BadOption
 from llavacli_core.options import Sampling
 
@@ -45,10 +47,14 @@ def test_repetition_penalty_is_the_references(seen, penalty):
     torch.testing.assert_close(penalise(logits, mask, penalty), expected)
 
 
+def settled(sampling: Sampling) -> Settled:
+    return settle(sampling, GenerationDefaults(), (), prompt=3, positions=1000, captions=False)
+
+
 def draws(sampling: Sampling, count: int = 30) -> list[int]:
-    choose = Chooser(sampling, torch.tensor([1, 2, 3]), VOCABULARY)
+    choose = Chooser(settled(sampling), [1, 2, 3], torch.zeros(1, VOCABULARY))
     generator = torch.Generator().manual_seed(3)
-    return [int(choose(torch.randn(1, VOCABULARY, generator=generator))) for _ in range(count)]
+    return [int(choose(torch.randn(1, VOCABULARY, generator=generator), [])) for _ in range(count)]
 
 
 def test_a_seed_repeats_its_draws():
@@ -66,9 +72,9 @@ def test_the_likeliest_alone_is_greedy(sampling):
 
 
 def test_what_was_chosen_counts_as_repeated():
-    choose = Chooser(Sampling(repetition_penalty=100), torch.tensor([0]), 3)
     logits = torch.tensor([[9.0, 8.0, 7.0]])
-    assert [int(choose(logits)) for _ in range(3)] == [1, 2, 0]
+    choose = Chooser(settled(Sampling(repetition_penalty=100)), [0], logits)
+    assert [int(choose(logits, [])) for _ in range(3)] == [1, 2, 0]
 
 
 @pytest.mark.parametrize(
@@ -87,6 +93,9 @@ def test_what_was_chosen_counts_as_repeated():
         {"stop": ("",)},
         {"temperature": "hot"},
         {"max_tokens": 1.5},
+        {"length_penalty": float("nan")},
+        {"early_stopping": "always"},
+        {"no_repeat_ngram_size": -1},
     ],
 )
 def test_values_out_of_range_are_refused(values):

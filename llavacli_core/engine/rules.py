@@ -1,0 +1,62 @@
+"""Rules that a checkpoint lays down for its answers, applied to scores. Order and arithmetic as in transformers.
+
+R rows  V vocabulary
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from llavacli_core.engine.settled import Settled
+
+
+class Rules:
+    """No n-gram twice, no end before the least length, a forced first or last id."""
+
+    def __init__(self, settled: Settled, prompt_ids: Sequence[int]) -> None:
+        self.settled = settled
+        self.prompt = list(prompt_ids)
+        self.bind = bool(  # most checkpoints have no rules, and their scores are not touched
+            settled.no_repeat_ngram_size
+            or settled.min_tokens
+            or settled.forced_first is not None
+            or settled.forced_last
+        )
+
+    def __call__(self, scores: Tensor, said: Sequence[Sequence[int]]) -> Tensor:
+        """Scores [R, V] of rows that have said as many new ids each -> scores under the rules."""
+        settled, length = self.settled, len(said[0])
+        if settled.forced_last and length == settled.limit - 1:
+            return only(scores, settled.forced_last)
+        if settled.forced_first is not None and length == 0:
+            return only(scores, (settled.forced_first,))
+        if settled.no_repeat_ngram_size:
+            scores = scores.clone()
+            for row, ids in enumerate(said):
+                scores[row, repeats(self.prompt + list(ids), settled.no_repeat_ngram_size)] = float("-inf")
+        if length < settled.min_tokens:
+            scores = scores.clone()
+            scores[:, list(settled.stop_ids)] = float("-inf")
+        return scores
+
+
+def only(scores: Tensor, ids: Sequence[int]) -> Tensor:
+    """Scores that leave no other choice than `ids`."""
+    forced = torch.full_like(scores, float("-inf"))
+    forced[:, list(ids)] = 0
+    return forced
+
+
+def repeats(ids: Sequence[int], size: int) -> list[int]:
+    """The ids that would end an n-gram of `size` that is among `ids` already."""
+    if len(ids) + 1 < size:
+        return []
+    followers: dict[tuple[int, ...], list[int]] = defaultdict(list)
+    for start in range(len(ids) - size + 1):
+        *head, last = ids[start : start + size]
+        followers[tuple(head)].append(last)
+    return followers[tuple(ids[len(ids) + 1 - size :])]

@@ -1,0 +1,85 @@
+"""Answers decoded together: rows that join when they are prefilled and leave when they are done, between any two steps.
+
+R rows  V vocabulary
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Generic, TypeVar
+
+import torch
+from torch import Tensor
+
+from llavacli_core.engine.runner import Network
+from llavacli_core.engine.sampling import Chooser
+from llavacli_core.engine.transcript import Tally
+from llavacli_core.nn.rows import Rows
+
+Kind = TypeVar("Kind", bound=Tally)
+
+
+class Answering(Generic[Kind]):
+    """One answer under way: how its ids are chosen, and what was chosen so far."""
+
+    def __init__(self, choose: Chooser, tally: Kind) -> None:
+        self.choose = choose
+        self.tally = tally
+
+
+Shown = tuple[Answering[Kind], str]
+
+
+class Together(Generic[Kind]):
+    """The answers under way on one network."""
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        self.answers: list[Answering[Kind]] = []
+        self._rows: Rows | None = None
+
+    @torch.inference_mode()
+    def join(self, rows: Rows, logits: Tensor, answers: Sequence[Answering[Kind]]) -> list[Shown[Kind]]:
+        """Take in rows that were prefilled, with the scores [R, V] of their first tokens; what each can show now."""
+        shown = _take(answers, logits)
+        going = [place for place, answer in enumerate(answers) if answer.tally.finish_reason is None]
+        if going:
+            if len(going) < len(answers):
+                rows.select(going)
+            if self._rows is None:
+                self._rows = rows
+            else:
+                self._rows.join(rows)
+            self.answers += [answers[place] for place in going]
+        return shown
+
+    @torch.inference_mode()
+    def step(self) -> list[Shown[Kind]]:
+        """One token more for every answer; what each can show. Those that ended have left."""
+        assert self._rows is not None
+        tokens = torch.tensor([answer.tally.ids[-1] for answer in self.answers], device=self._rows.device)
+        shown = _take(self.answers, self.network.step(tokens, self._rows))
+        self.drop_ended()
+        return shown
+
+    def drop_ended(self) -> None:
+        """Let go of the rows whose answers have ended."""
+        going = [place for place, answer in enumerate(self.answers) if answer.tally.finish_reason is None]
+        if len(going) == len(self.answers):
+            return
+        self.answers = [self.answers[place] for place in going]
+        if not going:
+            self._rows = None
+        elif self._rows is not None:
+            self._rows.select(going)
+
+
+def _take(answers: Sequence[Answering[Kind]], logits: Tensor) -> list[Shown[Kind]]:
+    """Choose the next id of every row, with one wait for the device."""
+    if all(answer.choose.takes_the_best for answer in answers):
+        chosen = logits.argmax(-1)
+    else:
+        chosen = torch.cat(
+            [answer.choose(logits[row : row + 1], answer.tally.ids)[0] for row, answer in enumerate(answers)]
+        )
+    return [(answer, answer.tally.take(token_id)) for answer, token_id in zip(answers, chosen.tolist(), strict=True)]
