@@ -55,10 +55,12 @@ class Engine:
         asked for.
         """
         listed = list(messages)
-        if not listed:
-            raise BadOption("there is no message to answer", hint="give at least one")
-        sampling = Sampling() if sampling is None else sampling
-        return Generation(lambda stopped: self.answer(self.processor.prepare(listed), sampling, stopped=stopped))
+        wanted = Sampling() if sampling is None else sampling
+
+        def events(stopped: Stopped) -> Generator[Event]:
+            yield from self.answer(self.processor.prepare(listed), wanted, stopped=stopped)
+
+        return Generation(events)
 
     def batch(self, requests: Iterable[batch.Asked], rows: int = batch.ROWS) -> Generation[tuple[int, BatchEvent]]:
         """Answer many: pairs of messages and sampling (or None), `rows` of them decoded together.

@@ -15,7 +15,7 @@ from llavacli_core.checkpoint.locate import Located, locate
 from llavacli_core.engine.placeholders import told_apart
 from llavacli_core.engine.prepared import Prepared, PreparedImage, PreparedVideo
 from llavacli_core.engine.settled import Settled, settle
-from llavacli_core.errors import BrokenModel, TemplateError, TooLong
+from llavacli_core.errors import BadOption, BrokenModel, TemplateError, TooLong
 from llavacli_core.events import SeenImage, SeenVideo
 from llavacli_core.families.registry import PUBLISHED
 from llavacli_core.geometry import image_tokens, video_tokens
@@ -118,6 +118,8 @@ class Processor:
 
         Raises InputError for a picture or a video, TemplateError for a prompt that cannot be written.
         """
+        if not messages:
+            raise BadOption("there is no message to answer", hint="give at least one")
         started = time.perf_counter()
         opened = {} if opened is None else opened
         sources = [part for message in messages for part in message.parts if not isinstance(part, str)]

@@ -19,7 +19,7 @@ def engine():
 
 def test_nothing_to_answer(engine):
     with pytest.raises(core.errors.BadOption, match="no message"):
-        engine.generate([])
+        next(engine.generate([]))
 
 
 @pytest.mark.parametrize("parts", [42, [42], None])

@@ -1,0 +1,124 @@
+"""Requests answered together are answered as each alone, token for token."""
+
+import itertools
+
+import pytest
+
+import llavacli_core as core
+from llavacli_core.errors import MissingInput
+from llavacli_core.options import Sampling
+from tests.parity.asking import finish
+from tests.reference.cases import CASES
+
+LENGTHS = (3, 40, 11, 25)
+
+
+def mixed(count):
+    """Pictures of every kind, several, none; short answers and long ones."""
+    chosen = [CASES[place * 7 % len(CASES)] for place in range(count)]
+    return [
+        (case.messages, Sampling(max_tokens=length))
+        for case, length in zip(chosen, itertools.cycle(LENGTHS), strict=False)
+    ]
+
+
+def collected(batch):
+    """The texts and the last event of each request, and the order in which they ended."""
+    texts, last, order = {}, {}, []
+    for index, event in batch:
+        assert index not in last
+        if isinstance(event, core.Text):
+            texts[index] = texts.get(index, "") + event.text
+        else:
+            last[index] = event
+            order.append(index)
+    return texts, last, order
+
+
+@pytest.mark.parametrize("rows", [1, 5, 24])
+@pytest.mark.parametrize("base", ["llava-1.5", "next-mistral-window"])
+def test_a_batch_equals_single_runs(base, rows, engine):
+    requests = mixed(24)
+    texts, last, _ = collected(engine(base).batch(requests, rows=rows))
+    for index, (messages, sampling) in enumerate(requests):
+        alone = finish(engine(base).generate(messages, sampling))
+        done = last[index]
+        assert done.token_ids == alone.token_ids
+        assert done.text == alone.text == texts.get(index, "")
+        assert (done.finish_reason, done.prompt_text, done.images) == (
+            alone.finish_reason,
+            alone.prompt_text,
+            alone.images,
+        )
+        assert done.usage == alone.usage
+
+
+def test_a_short_answer_comes_before_a_long_one_ends(engine):
+    requests = mixed(4)
+    _, _, order = collected(engine("llava-1.5").batch([(requests[0][0], Sampling(max_tokens=n)) for n in (40, 2, 9)]))
+    assert order == [1, 2, 0]
+
+
+def test_waiting_requests_are_admitted_when_a_row_is_free(engine):
+    (messages, _), *_ = mixed(1)
+    sizes = (30, 2, 2, 2)
+    _, _, order = collected(engine("llava-1.5").batch([(messages, Sampling(max_tokens=n)) for n in sizes], rows=2))
+    assert order == [1, 2, 3, 0]
+
+
+def test_samples_in_a_batch_are_those_of_their_seeds(engine):
+    (messages, _), *_ = mixed(1)
+    wishes = [Sampling(max_tokens=15, temperature=1.2, top_p=0.9, seed=seed) for seed in (1, 2)]
+    wishes.append(Sampling(max_tokens=15, repetition_penalty=1.5))
+    _, last, _ = collected(engine("llava-1.5").batch([(messages, sampling) for sampling in wishes]))
+    for index, sampling in enumerate(wishes):
+        assert last[index].token_ids == finish(engine("llava-1.5").generate(messages, sampling)).token_ids
+
+
+def test_beams_in_a_batch(engine):
+    requests = mixed(3)
+    requests[1] = (requests[1][0], Sampling(max_tokens=12, beams=3))
+    _, last, _ = collected(engine("llava-1.5").batch(requests))
+    for index, (messages, sampling) in enumerate(requests):
+        assert last[index].token_ids == finish(engine("llava-1.5").generate(messages, sampling)).token_ids
+
+
+def test_one_that_fails_does_not_stop_the_others(engine):
+    requests = mixed(3)
+    requests[1] = ([core.Message("user", [core.Image("no/such/file.jpg"), "What?"])], None)
+    _, last, _ = collected(engine("llava-1.5").batch(requests))
+    assert isinstance(last[1], core.Failed)
+    assert isinstance(last[1].error, MissingInput)
+    for index in (0, 2):
+        assert last[index].token_ids == finish(engine("llava-1.5").generate(*requests[index])).token_ids
+
+
+def test_no_requests(engine):
+    assert list(engine("llava-1.5").batch([])) == []
+
+
+def test_an_endless_source_of_requests_is_read_a_little_ahead(engine):
+    (messages, _), *_ = mixed(1)
+    asked = itertools.count()
+    batch = engine("llava-1.5").batch(((messages, Sampling(max_tokens=2)) for _ in asked), rows=2)
+    done = [index for index, event in itertools.islice(batch, 40) if isinstance(event, core.Done)]
+    batch.close()
+    assert done == sorted(done)
+    assert next(asked) < max(done) + 12
+
+
+def test_stopping_ends_those_that_run_and_begins_no_more(engine):
+    (messages, _), *_ = mixed(1)
+    batch = engine("llava-1.5").batch([(messages, Sampling(max_tokens=40))] * 5, rows=2)
+    next(batch)
+    batch.stop()
+    _, last, order = collected(batch)
+    assert order == [0] or order == [0, 1]
+    assert all(event.finish_reason == "interrupted" for event in last.values())
+
+
+def test_messages_of_the_wrong_kind_are_refused_for_their_request_alone(engine):
+    (messages, sampling), *_ = mixed(1)
+    _, last, _ = collected(engine("llava-1.5").batch([([], None), (messages, sampling)]))
+    assert isinstance(last[0], core.Failed)
+    assert isinstance(last[1], core.Done)
