@@ -69,20 +69,7 @@ class Connector(nn.Module):
 
     def pack(self, features: Tensor, grid: Grid) -> Tensor:
         """One picture's [tiles, P, D] -> [tokens, D]: the overview, then the tiles' rows, each with its newline."""
-        overview = features[0]
-        if self.newline is None:
-            return overview
-        newline = self.newline.to(features.dtype)
-        if grid.rows == 0:
-            return torch.cat((overview, newline[None]))
-        side = self.side
-        tiles = features[1:].view(grid.rows, grid.cols, side, side, -1).transpose(1, 2)
-        tiles = tiles.reshape(grid.rows * side, grid.cols * side, -1)  # patches where they lie in the picture
-        rows, cols = unpadded(grid, side)
-        top, left = (tiles.shape[0] - rows) // 2, (tiles.shape[1] - cols) // 2
-        lines = tiles[top : top + rows, left : left + cols]
-        lines = torch.cat((lines, newline.expand(rows, 1, -1)), dim=1)
-        return torch.cat((overview, lines.flatten(0, 1)))
+        return features[0] if self.newline is None else lay_out(features, grid, self.side, self.newline)
 
     def _select(self, hidden_states: list[Tensor]) -> Tensor:
         """The layers side by side, [N, P, channels], without [CLS] where the strategy drops it."""
@@ -94,3 +81,18 @@ class Connector(nn.Module):
         if self.norm is not None:
             x = self.norm(x)
         return self.down(self.act(self.up(x)))  # type: ignore[no-any-return]
+
+
+def lay_out(features: Tensor, grid: Grid, side: int, newline: Tensor | None) -> Tensor:
+    """A tiled picture's [tiles, P, D] -> [tokens, D]: the overview, then the tiles' rows, each with `newline` [D]."""
+    overview = features[0]
+    if grid.rows == 0:
+        return overview if newline is None else torch.cat((overview, newline[None].to(features)))
+    tiles = features[1:].view(grid.rows, grid.cols, side, side, -1).transpose(1, 2)
+    tiles = tiles.reshape(grid.rows * side, grid.cols * side, -1)  # patches where they lie in the picture
+    rows, cols = unpadded(grid, side)
+    top, left = (tiles.shape[0] - rows) // 2, (tiles.shape[1] - cols) // 2
+    lines = tiles[top : top + rows, left : left + cols]
+    if newline is not None:
+        lines = torch.cat((lines, newline.to(features).expand(rows, 1, -1)), dim=1)
+    return torch.cat((overview, lines.flatten(0, 1)))
