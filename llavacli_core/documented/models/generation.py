@@ -1,0 +1,7 @@
+"""`generate`."""
+
+from __future__ import annotations
+
+
+class GenerationMixin:
+    """Stub."""

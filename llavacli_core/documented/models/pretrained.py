@@ -1,0 +1,215 @@
+"""What all documented models share: made from a config or from a checkpoint, saved, moved, asked about themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import Tensor, nn
+
+from llavacli_core.checkpoint.files import Description
+from llavacli_core.checkpoint.load import load_network
+from llavacli_core.checkpoint.locate import locate
+from llavacli_core.config import GenerationDefaults
+from llavacli_core.documented.configs.base import PreTrainedConfig
+from llavacli_core.documented.configs.generation import GenerationConfig
+from llavacli_core.documented.folders import folder_for, hub_options
+from llavacli_core.documented.models.naming import published, take_in
+from llavacli_core.documented.models.saving import save_weights, size_in_bytes
+from llavacli_core.errors import BadOption
+from llavacli_core.families.names import Table
+from llavacli_core.families.preprocessor import read_image_config
+from llavacli_core.families.registry import family_of
+from llavacli_core.options import Placement
+from llavacli_core.prompt.files import read_json
+
+ATTENTION = {None: "auto", "sdpa": "sdpa", "eager": "eager", "flash_attention_2": "flash"}
+QUANTIZERS = ("quantization_config", "load_in_4bit", "load_in_8bit")
+# What says how to load, not what; here every way of loading is the frugal one.
+LOADING = (
+    "low_cpu_mem_usage",
+    "use_safetensors",
+    "max_memory",
+    "offload_folder",
+    "weights_only",
+    "output_loading_info",
+)
+
+
+class PreTrainedModel(nn.Module):
+    """A network with its config. `network` is the module of `nn` that computes."""
+
+    config_class: ClassVar[type[PreTrainedConfig]]
+    base_model_prefix: ClassVar[str] = "model"
+    main_input_name: ClassVar[str] = "input_ids"
+
+    config: Any
+    network: Any
+    generation_config: GenerationConfig
+    names: Table  # of the weights, in the Hub's files
+
+    def __init__(self, config: PreTrainedConfig) -> None:
+        super().__init__()
+        if not isinstance(config, self.config_class):
+            raise TypeError(f"{type(self).__name__} takes a {self.config_class.__name__}, not {type(config).__name__}")
+        family = family_of(config.to_dict())
+        with torch.device("meta"):
+            network = self.build(family.read(config.to_dict()))
+        network.to_empty(device=torch.get_default_device()).to(torch.get_default_dtype())
+        self.initialise(network, config)
+        self.adopt(config, network, GenerationConfig.from_model_config(config))
+
+    def adopt(self, config: PreTrainedConfig, network: nn.Module, generation_config: GenerationConfig) -> None:
+        """Become the model of this config and this network."""
+        self.config, self.network, self.generation_config = config, network, generation_config
+        self.names = family_of(config.to_dict()).names(config.to_dict())
+
+    @staticmethod
+    def build(model: Any) -> nn.Module:
+        """The network of a parsed config, its weights not yet made."""
+        raise NotImplementedError
+
+    @staticmethod
+    def initialise(network: nn.Module, config: Any) -> None:
+        """Random weights."""
+        raise NotImplementedError
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        pretrained_model_name_or_path: str | PathLike[str],
+        *,
+        config: PreTrainedConfig | None = None,
+        **kwargs: Any,
+    ) -> Self:
+        """The model of a folder, a Hub id or an alias, in evaluation mode.
+
+        Keywords: `dtype` (or `torch_dtype`; the stored one by default), `device_map` ("auto" or one device; the CPU by
+        default), `attn_implementation`, `revision`, `local_files_only`; any other sets a value of the config.
+        """
+        where = hub_options(kwargs)
+        placement, dtype = _placement(kwargs), kwargs.pop("dtype", kwargs.pop("torch_dtype", "auto"))
+        name = pretrained_model_name_or_path
+        located = locate(
+            name, revision=where.get("revision"), offline=bool(where.get("local_files_only")), weights=True
+        )
+        if config is None:
+            config, unknown = cls.config_class.from_pretrained(located.folder, return_unused_kwargs=True, **kwargs)
+            if unknown:
+                raise BadOption(f"from_pretrained has no option {', '.join(sorted(unknown))}")
+        return cls.load(located.folder, config, placement, dtype)
+
+    @classmethod
+    def load(cls, folder: Path, config: PreTrainedConfig, placement: Placement, dtype: Any) -> Self:
+        """The folder's weights in a model of this config."""
+        description = _described(config.to_dict())
+        stored = description.model.dtype if dtype in (None, "auto") else str(dtype).removeprefix("torch.")
+        placement = Placement(device=placement.device, dtype=stored, attention=placement.attention)
+        network = load_network(folder, description, placement, whole=True)
+        config.dtype = getattr(torch, stored)
+        model = cls.__new__(cls)
+        nn.Module.__init__(model)
+        model.adopt(config, network.requires_grad_(), _generation(folder))
+        return model.eval()
+
+    def save_pretrained(
+        self, save_directory: str | PathLike[str], *, max_shard_size: int | str = "5GB", **_: Any
+    ) -> None:
+        """Write config.json, generation_config.json and safetensors under the Hub's names."""
+        folder = folder_for(save_directory)
+        self.config.architectures = [type(self).__name__]
+        self.config.dtype = self.dtype
+        self.config.save_pretrained(folder)
+        self.generation_config.save_pretrained(folder)
+        save_weights(published(self.network, self.names), folder, size_in_bytes(max_shard_size))
+
+    def state_dict(self, *_: Any, **__: Any) -> dict[str, Tensor]:  # type: ignore[override]
+        """The weights under their published names."""
+        return {name: weight.detach() for name, weight in published(self.network, self.names).items()}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> None:  # type: ignore[override]
+        """Copy weights under published names into the model."""
+        take_in(self.network, self.names, state_dict, strict=strict)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters()).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The number format of the weights."""
+        return next(self.parameters()).dtype
+
+    def num_parameters(self, only_trainable: bool = False, exclude_embeddings: bool = False) -> int:
+        """How many numbers the weights are."""
+        embedding = self.get_input_embeddings().weight if exclude_embeddings else None
+        counted = (each for each in self.parameters() if each is not embedding)
+        return sum(each.numel() for each in counted if each.requires_grad or not only_trainable)
+
+    def get_input_embeddings(self) -> nn.Embedding:
+        """The token embedding as a module: ids to vectors, its weight the model's own."""
+        weight = self.network.decoder.embedding.weight
+        module = nn.Embedding(*weight.shape, device="meta")
+        module.weight = weight
+        return module
+
+    def get_output_embeddings(self) -> nn.Module | None:
+        """The head as a module: vectors to scores, its weight the model's own."""
+        decoder = self.network.decoder
+        weight = (decoder.embedding if decoder.head is None else decoder.head).weight
+        module = nn.Linear(weight.shape[1], weight.shape[0], bias=False, device="meta")
+        module.weight = weight
+        return module
+
+
+def _described(config: dict[str, Any]) -> Description:
+    """What loading needs to know. A model alone says nothing of pictures and answers: defaults stand in, unused."""
+    family = family_of(config)
+    model = family.read(config)
+    return Description(
+        family=family,
+        model=model,
+        names=family.names(config),
+        images=read_image_config({}, model),
+        frames=None,
+        stop_ids=(),
+        generation=GenerationDefaults(),
+    )
+
+
+def _placement(options: dict[str, Any]) -> Placement:
+    """Takes out of the options what says where and how to compute."""
+    for name in QUANTIZERS:
+        if options.pop(name, None):
+            raise BadOption(f"{name}: quantization is not available yet", hint="leave it out, or dtype=torch.float16")
+    for name in LOADING:
+        options.pop(name, None)
+    if options.pop("use_flash_attention_2", False):
+        options["attn_implementation"] = "flash_attention_2"
+    attention = options.pop("attn_implementation", None)
+    if attention not in ATTENTION:
+        raise BadOption(f"attn_implementation is eager, sdpa or flash_attention_2, not {attention!r}")
+    return Placement(device=_device(options.pop("device_map", None)), attention=ATTENTION[attention])
+
+
+def _device(device_map: Any) -> str:
+    """`device_map` as one device: "auto", a device, its number, or {"": device}."""
+    if isinstance(device_map, dict) and list(device_map) == [""]:
+        device_map = device_map[""]
+    if device_map is None:
+        return "cpu"
+    if isinstance(device_map, dict) or device_map in ("balanced", "balanced_low_0", "sequential"):
+        raise BadOption(f"device_map {device_map!r}: a model lies on one device here", hint='"auto", or one device')
+    return f"cuda:{device_map}" if isinstance(device_map, int) else str(device_map)
+
+
+def _generation(folder: Path) -> GenerationConfig:
+    """generation_config.json; where there is none, what an older config.json says of generation."""
+    values = read_json(folder / "generation_config.json")
+    return (
+        GenerationConfig(**values) if values else GenerationConfig.from_model_config(read_json(folder / "config.json"))
+    )
