@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from llavacli_core.events import Timing as Timing
     from llavacli_core.events import Usage as Usage
     from llavacli_core.marks import Mark as Mark
+    from llavacli_core.media.animation import is_animated as is_animated
+    from llavacli_core.media.footage import is_video as is_video
     from llavacli_core.media.marking import draw_marks as draw_marks
     from llavacli_core.messages import Image as Image
     from llavacli_core.messages import Message as Message
@@ -71,6 +73,8 @@ else:
         "Timing": "events",
         "Usage": "events",
         "Mark": "marks",
+        "is_animated": "media.animation",
+        "is_video": "media.footage",
         "draw_marks": "media.marking",
         "Image": "messages",
         "Message": "messages",

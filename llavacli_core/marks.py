@@ -23,7 +23,7 @@ import math
 import re
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal, NamedTuple, get_args
+from typing import ClassVar, Literal, NamedTuple, get_args
 
 from llavacli_core.errors import BadOption
 
@@ -56,7 +56,6 @@ FORMS: dict[str, Form] = {
     "scribble": Form("X1,Y1,X2,Y2,...", "10%,10%,40%,30%,60%,15%:red", 4, 2, LINE),
     "mask": Form("X1,Y1,X2,Y2,X3,Y3,...", "40,20,90,20,65,80:red:alpha=0.5", 6, 3, ("alpha",)),
 }
-SHAPES: tuple[Shape, ...] = get_args(Shape)
 
 
 class Length(NamedTuple):
@@ -80,10 +79,11 @@ class Mark:
     alpha: float | None = None
     width: Length | None = None
     radius: Length | None = None
+    SHAPES: ClassVar[tuple[Shape, ...]] = get_args(Shape)
 
     def __post_init__(self) -> None:
         if self.shape not in FORMS:
-            raise BadOption(f"there is no mark {self.shape!r}", hint=f"the shapes are {', '.join(SHAPES)}")
+            raise BadOption(f"there is no mark {self.shape!r}", hint=f"the shapes are {', '.join(self.SHAPES)}")
         object.__setattr__(self, "coordinates", tuple(float(number) for number in self.coordinates))
         object.__setattr__(self, "color", self.color.lower())
         _check_coordinates(self)
@@ -96,7 +96,8 @@ class Mark:
         name = shape.lower()
         if name not in FORMS:
             raise BadOption(
-                f"mark {_short(text)}: there is no shape {_short(shape)}", hint=f"the shapes are {', '.join(SHAPES)}"
+                f"mark {_short(text)}: there is no shape {_short(shape)}",
+                hint=f"the shapes are {', '.join(cls.SHAPES)}",
             )
         try:
             coordinates, unit = _numbers(fields[0] if fields else "")

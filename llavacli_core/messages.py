@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
@@ -40,11 +41,22 @@ class Image:
 
 @dataclass(frozen=True)
 class Video:
-    """A clip: a path, the bytes of a file, or frames [F, H, W, 3]; `frames` or `fps` sets how it is sampled."""
+    """A clip: a path, the bytes of a file, or frames [F, H, W, 3].
+
+    `frames` says how many are seen, or `fps` how many of each second; by default, the family's own number.
+    """
 
     source: str | PathLike[str] | bytes | Any
     frames: int | None = None
     fps: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.frames is not None and self.fps is not None:
+            raise BadOption("frames and fps exclude each other", hint="give one of them")
+        if self.frames is not None and self.frames < 1:
+            raise BadOption(f"frames must be at least 1, not {self.frames}")
+        if self.fps is not None and not 0 < self.fps < math.inf:  # NaN is not, either
+            raise BadOption(f"fps must be above 0, not {self.fps:g}")
 
 
 Part = str | Image | Video
