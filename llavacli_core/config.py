@@ -182,7 +182,7 @@ class TextDecoderConfig:
     num_attention_heads: int
     hidden_act: str
     layer_norm_eps: float
-    max_position_embeddings: int  # positions that a text may take
+    max_position_embeddings: int
     position_offset: int  # where in the table of positions the first of them stands
     sinusoidal: bool  # positions are computed, not learned
     skip_padding: bool  # padding takes no position of its own: it stands just before `position_offset`
@@ -201,6 +201,11 @@ class TextDecoderConfig:
     def head_dim(self) -> int:
         """Channels of one attention head."""
         return self.hidden_size // self.num_attention_heads
+
+    @property
+    def positions(self) -> int:
+        """Positions that a text may take."""
+        return self.max_position_embeddings
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
+from typing import overload
 
 import torch
 from torch import Tensor, nn
 
-from llavacli_core.checkpoint.files import Description
+from llavacli_core.checkpoint.files import CaptionerDescription, Description
 from llavacli_core.checkpoint.place import choose_device, choose_dtype, memory_for
 from llavacli_core.checkpoint.stored import Stored, Tensors, open_weights, stored_tensors
 from llavacli_core.checkpoint.weights import Plan, has_head, make_plan
+from llavacli_core.config import CaptionerConfig, ModelConfig
 from llavacli_core.errors import BadOption
+from llavacli_core.families.names import Table
+from llavacli_core.nn.encoder_decoder import EncoderDecoder
 from llavacli_core.nn.linear import Apart, Linear
 from llavacli_core.nn.llava import Llava
 from llavacli_core.options import Placement
@@ -22,26 +26,52 @@ REMAP_BYTES = 64 * 2**20
 MAP_BYTES = 2**20  # below this a copy costs nothing, and stacked matrices make one product instead of three
 
 
-def load_network(folder: Path, description: Description, placement: Placement, *, whole: bool = False) -> Llava:
-    """The checkpoint's network, its weights in place, ready for inference; its tower in part or `whole`."""
+@overload
+def load_network(folder: Path, description: Description, placement: Placement, *, whole: bool = False) -> Llava: ...
+@overload
+def load_network(
+    folder: Path, description: CaptionerDescription, placement: Placement, *, whole: bool = False
+) -> EncoderDecoder: ...
+def load_network(
+    folder: Path, description: Description | CaptionerDescription, placement: Placement, *, whole: bool = False
+) -> Llava | EncoderDecoder:
+    """The checkpoint's network, its weights in place, ready for inference; LLaVA's tower in part or `whole`."""
+    return load_weights(folder, description.model, description.names, placement, whole=whole)
+
+
+def load_weights(
+    folder: Path, config: ModelConfig | CaptionerConfig, names: Table, placement: Placement, *, whole: bool = False
+) -> Llava | EncoderDecoder:
+    """The network of a config, filled from the folder's weights, whose places `names` tells."""
     if placement.quantize not in (None, "none"):
         raise BadOption(f"quantization {placement.quantize!r} is not available yet", hint="leave it out")
     if placement.attention == "flash":
         raise BadOption("flash attention is not available yet", hint="sdpa or eager")
     device = choose_device(placement.device)
-    dtype = choose_dtype(placement.dtype, device, description.model.dtype)
-    table = description.family.names
+    dtype = choose_dtype(placement.dtype, device, config.dtype)
     tensors = stored_tensors(folder)
-    config = description.model
-    tied = config.decoder.tie_word_embeddings or not has_head(tensors, table)
-    config = replace(config, decoder=replace(config.decoder, tie_word_embeddings=tied))
+    if not has_head(tensors, names):
+        config = tied(config)
     with torch.device("meta"):  # shapes alone: nothing is allocated, nothing initialised
-        kernel = "sdpa" if placement.attention == "auto" else placement.attention
-        network = Llava(config, kernel=kernel, whole=whole)
-    plan = make_plan(network, tensors, table)
+        network = make_network(config, "sdpa" if placement.attention == "auto" else placement.attention, whole=whole)
+    plan = make_plan(network, tensors, names)
     with memory_for("the weights", device, hint="--dtype bfloat16, --device cpu, or a smaller model"):
         fill(network, plan, device, dtype)
     return network.eval()
+
+
+def make_network(config: ModelConfig | CaptionerConfig, kernel: str, *, whole: bool = False) -> Llava | EncoderDecoder:
+    """The network that a config describes, its weights uninitialised."""
+    if isinstance(config, CaptionerConfig):
+        return EncoderDecoder(config, kernel=kernel)
+    return Llava(config, kernel=kernel, whole=whole)
+
+
+def tied(config: ModelConfig | CaptionerConfig) -> ModelConfig | CaptionerConfig:
+    """The same with a head that is the embedding."""
+    if isinstance(config, CaptionerConfig):
+        return replace(config, decoder=replace(config.decoder, tie_word_embeddings=True))
+    return replace(config, decoder=replace(config.decoder, tie_word_embeddings=True))
 
 
 def fill(network: nn.Module, plan: Plan, device: torch.device, dtype: torch.dtype) -> None:

@@ -2,60 +2,53 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
-from safetensors import SafetensorError, safe_open
 from torch import nn
 
-from llavacli_core.errors import BrokenModel, MisshapenWeight, MissingWeight, UnknownWeight, UnsupportedModel
-from llavacli_core.families.names import Table, Target, rename, theirs
+from llavacli_core.checkpoint.stored import Stored
+from llavacli_core.errors import MisshapenWeight, MissingWeight, UnknownWeight, UnsupportedModel
+from llavacli_core.families.names import WHOLE, Table, Target, rename, row_of, theirs
 from llavacli_core.nn.linear import Linear
 
 FLOATS = ("F32", "F16", "BF16")
 
-
-@dataclass(frozen=True)
-class Stored:
-    """A tensor on disk; in a plan, `shape` is the one that it shall take, which its form on disk may differ from."""
-
-    name: str
-    file: Path
-    shape: tuple[int, ...]
-    transposed: bool = False  # on disk, rows and columns are the other way round
-
-
 Plan = dict[Target, Stored]  # for each of our matrices, the tensor that fills it
 
 
-def stored_tensors(folder: Path) -> list[Stored]:
-    """Every tensor of the checkpoint, from one model.safetensors or the shards that the index names."""
-    index = folder / "model.safetensors.index.json"
-    if not index.is_file():
-        files = [folder / "model.safetensors"]
-        if not files[0].is_file():
-            raise BrokenModel(f"{folder}: no model.safetensors", hint="the checkpoint is incomplete; fetch it again")
-        return [tensor for file in files for tensor in _headers(file)]
-    try:
-        weight_map: dict[str, str] = json.loads(index.read_bytes())["weight_map"]
-        wanted = {str(name): str(shard) for name, shard in weight_map.items()}
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
-        raise BrokenModel(f"{index} has no weight_map", hint="fetch the checkpoint again") from error
-    found = {
-        tensor.name: tensor for shard in sorted(set(wanted.values())) for tensor in _headers(_shard(folder, shard))
-    }
-    for name, shard in wanted.items():
-        if name not in found:
-            raise MissingWeight(f"{name} is not in {shard}, where the index puts it", hint="fetch the checkpoint again")
-    return list(found.values())
-
-
-def make_plan(network: nn.Module, tensors: Iterable[Stored], table: Table) -> Plan:
+def make_plan(network: nn.Module, tensors: Sequence[Stored], table: Table) -> Plan:
     """Which tensor fills which of `network`'s matrices; every name and shape checked, nothing left open."""
     shapes = _matrix_shapes(network)
     plan: Plan = {}
+    for tensor, target in _placed(tensors, table):
+        if target not in shapes:
+            if _superfluous(target.name):
+                continue
+            raise UnknownWeight(f"{tensor.name} in {tensor.file.name}: config.json says there is no such tensor")
+        plan[target] = _checked(tensor, target, shapes[target])
+    missing = missing_targets(shapes, plan)
+    if missing:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise MissingWeight(
+            f"no file holds {theirs(missing[0], table)}{more}", hint="the checkpoint is incomplete; fetch it again"
+        )
+    return plan
+
+
+def missing_targets(shapes: Iterable[Target], plan: Plan) -> list[Target]:
+    """The matrices that nothing fills, neither by itself nor as part of a whole stack."""
+    return [
+        target
+        for target in shapes
+        if target.part != WHOLE and target not in plan and replace(target, part=WHOLE) not in plan
+    ]
+
+
+def _placed(tensors: Sequence[Stored], table: Table) -> list[tuple[Stored, Target]]:
+    """The tensors that are kept, with their places; of two for one place, the one whose row comes later is last."""
+    rank = {row: index for index, row in enumerate(table)}
+    placed = []
     for tensor in tensors:
         try:
             target = rename(tensor.name, table)
@@ -64,25 +57,24 @@ def make_plan(network: nn.Module, tensors: Iterable[Stored], table: Table) -> Pl
                 f"{tensor.name} in {tensor.file.name} belongs to no part of this model",
                 hint="config.json and the weights are of different models, or the format is newer than this program",
             ) from None
-        if target is None or (target not in shapes and _superfluous(target.name)):
-            continue
-        if target not in shapes:
-            raise UnknownWeight(f"{tensor.name} in {tensor.file.name}: config.json says there is no such tensor")
-        shape = shapes[target]
-        stated = _on_disk(shape, target, len(tensor.shape))
-        if tensor.shape != stated:
-            raise MisshapenWeight(
-                f"{tensor.name} in {tensor.file.name} is {list(tensor.shape)}, config.json says {list(stated)}",
-                hint="config.json and the weights are of different models",
-            )
-        plan[target] = replace(tensor, shape=shape, transposed=target.transposed)
-    missing = [target for target in shapes if target not in plan]
-    if missing:
-        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise MissingWeight(
-            f"no file holds {theirs(missing[0], table)}{more}", hint="the checkpoint is incomplete; fetch it again"
+        if target is not None:
+            placed.append((tensor, target))
+    return sorted(placed, key=lambda pair: rank[row_of(pair[0].name)])
+
+
+def _checked(tensor: Stored, target: Target, shape: tuple[int, ...]) -> Stored:
+    """The tensor as it shall be, [shape], if it is that on disk."""
+    if tensor.format not in FLOATS:
+        raise UnsupportedModel(
+            f"{tensor.name} in {tensor.file.name} is stored as {tensor.format}", hint=f"known: {', '.join(FLOATS)}"
         )
-    return plan
+    stated = _on_disk(shape, target, len(tensor.shape))
+    if tensor.shape != stated:
+        raise MisshapenWeight(
+            f"{tensor.name} in {tensor.file.name} is {list(tensor.shape)}, config.json says {list(stated)}",
+            hint="config.json and the weights are of different models",
+        )
+    return replace(tensor, shape=shape, transposed=target.transposed)
 
 
 def has_head(tensors: Iterable[Stored], table: Table) -> bool:
@@ -96,7 +88,7 @@ def _superfluous(name: str) -> bool:
 
 
 def _matrix_shapes(network: nn.Module) -> dict[Target, tuple[int, ...]]:
-    """Each matrix's shape; a stacked parameter counts as the matrices it is made of."""
+    """Each matrix's shape; a stacked parameter counts as the matrices it is made of, and as a whole."""
     shapes = {}
     for path, module in network.named_modules():
         parts = module.parts if isinstance(module, Linear) else None
@@ -105,6 +97,8 @@ def _matrix_shapes(network: nn.Module) -> dict[Target, tuple[int, ...]]:
             rows = parts or (parameter.shape[0],)
             for part, size in enumerate(rows):
                 shapes[Target(full, part)] = (size, *parameter.shape[1:])
+            if len(rows) > 1:
+                shapes[Target(full, WHOLE)] = tuple(parameter.shape)
     return shapes
 
 
@@ -113,30 +107,3 @@ def _on_disk(shape: tuple[int, ...], target: Target, dimensions: int) -> tuple[i
     if target.squeezed:
         return (1,) * (dimensions - len(shape)) + shape
     return shape[::-1] if target.transposed else shape
-
-
-def _shard(folder: Path, name: str) -> Path:
-    """A shard named by the index; a name that leaves the folder is refused."""
-    path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts or "\\" in name or not name.endswith(".safetensors"):
-        raise BrokenModel(
-            f"the index names {name!r} as a shard, outside the folder", hint="do not trust this checkpoint"
-        )
-    if not (folder / path).is_file():
-        raise BrokenModel(f"{folder}: no {name}", hint="the checkpoint is incomplete; fetch it again")
-    return folder / path
-
-
-def _headers(file: Path) -> list[Stored]:
-    """Names and shapes of a file's tensors, without their data."""
-    try:
-        with safe_open(file, "pt") as opened:
-            slices = {name: opened.get_slice(name) for name in opened.keys()}  # noqa: SIM118
-            odd = next((name for name, view in slices.items() if view.get_dtype() not in FLOATS), None)
-            if odd is not None and not odd.endswith("position_ids"):
-                raise UnsupportedModel(
-                    f"{odd} in {file.name} is stored as {slices[odd].get_dtype()}", hint=f"known: {', '.join(FLOATS)}"
-                )
-            return [Stored(name, file, tuple(view.get_shape())) for name, view in slices.items()]
-    except (SafetensorError, OSError) as error:
-        raise BrokenModel(f"{file} is damaged or cut short: {error}", hint="fetch the checkpoint again") from error

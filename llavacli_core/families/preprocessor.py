@@ -1,4 +1,4 @@
-"""Readers of preprocessor_config.json, in all its published forms, and of generation_config.json's stop ids."""
+"""Readers of preprocessor_config.json, in all its published forms."""
 
 from __future__ import annotations
 
@@ -91,11 +91,6 @@ def _read(keys: Keys, *, implied: str) -> ImageConfig:
 def read_frame_config(preprocessor: dict[str, Any], model: ModelConfig, where: str) -> ImageConfig:
     """How this checkpoint wants a video's frames: each is one tile, prepared as a picture by CLIP's processor."""
     return replace(read_image_config(preprocessor, model, where), image_grid_pinpoints=None, pad_to_square=False)
-
-
-def read_stop_ids(generation: dict[str, Any], model: ModelConfig) -> tuple[int, ...]:
-    """Ids that end an answer: generation_config.json's, all of them, else config.json's."""
-    return Keys(generation, "generation_config.json").integers("eos_token_id") or model.eos_token_ids
 
 
 def _nonzero(keys: Keys, name: str, default: tuple[float, ...]) -> tuple[float, ...]:

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from llavacli_core.config import ModelConfig
+from llavacli_core.config import CaptionerConfig, ModelConfig
 from llavacli_core.errors import UnsupportedModel
-from llavacli_core.families import names, readers
+from llavacli_core.families import captioners, names, readers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,8 +17,8 @@ class Family:
 
     model_type: str
     architecture: str
-    read: Callable[[dict[str, Any]], ModelConfig]
-    names: names.Table
+    read: Callable[[dict[str, Any]], ModelConfig | CaptionerConfig]
+    names: Callable[[dict[str, Any]], names.Table]
 
 
 FAMILIES = (
@@ -26,25 +26,31 @@ FAMILIES = (
         model_type="llava",
         architecture="LlavaForConditionalGeneration",
         read=readers.llava,
-        names=names.LLAVA,
+        names=lambda _: names.LLAVA,
     ),
     Family(
         model_type="llava_next",
         architecture="LlavaNextForConditionalGeneration",
         read=readers.llava_next,
-        names=names.LLAVA_NEXT,
+        names=lambda _: names.LLAVA_NEXT,
     ),
     Family(
         model_type="vipllava",
         architecture="VipLlavaForConditionalGeneration",
         read=readers.vipllava,
-        names=names.VIP_LLAVA,
+        names=lambda _: names.VIP_LLAVA,
     ),
     Family(
         model_type="llava_next_video",
         architecture="LlavaNextVideoForConditionalGeneration",
         read=readers.llava_next_video,
-        names=names.LLAVA_NEXT_VIDEO,
+        names=lambda _: names.LLAVA_NEXT_VIDEO,
+    ),
+    Family(
+        model_type="vision-encoder-decoder",
+        architecture="VisionEncoderDecoderModel",
+        read=captioners.vision_encoder_decoder,
+        names=captioners.weight_names,
     ),
 )
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 
+WHOLE = -1  # the part of a tensor that is stored as all of a stack's matrices in one
+
 
 @dataclass(frozen=True)
 class Target:
@@ -36,15 +38,20 @@ def under(prefixes: tuple[str, ...], ours: str, table: Table) -> Table:
     }
 
 
+def row_of(name: str) -> str:
+    """The name with {} for its numbers, as tables spell it."""
+    return re.sub(r"(?<=\.)\d+(?=\.)", "{}", name)
+
+
 def rename(name: str, table: Table) -> Target | None:
     """Our place for a checkpoint's weight; None for one that is known and not kept. KeyError for a stranger."""
     numbers = re.findall(r"(?<=\.)\d+(?=\.)", name)
-    target = table[re.sub(r"(?<=\.)\d+(?=\.)", "{}", name)]
+    target = table[row_of(name)]
     return None if target is None else replace(target, name=target.name.format(*numbers))
 
 
 def theirs(target: Target, table: Table) -> str:
-    """What a checkpoint on the Hub calls one of our weights: the first row that leads there."""
+    """What a checkpoint on the Hub calls one of our weights: the first row that leads there, alone or in a stack."""
     numbers = re.findall(r"(?<=\.)\d+(?=\.)", target.name)
-    pattern = Target(re.sub(r"(?<=\.)\d+(?=\.)", "{}", target.name), target.part)
-    return next(name for name, ours in table.items() if ours == pattern).format(*numbers)
+    places = [replace(target, name=row_of(target.name), part=part) for part in (target.part, WHOLE)]
+    return next(name for name, ours in table.items() if ours in places).format(*numbers)

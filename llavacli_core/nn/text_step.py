@@ -1,0 +1,112 @@
+"""One more token for each of some rows: the text decoder as straight-line tensor operations, without module calls.
+
+Captioners are small, and generating spends its life here. It equals `TextDecoder.forward` up to rounding.
+
+R rows  D hidden size  H heads  C head dim  S positions  V vocabulary
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from torch import Tensor
+
+from llavacli_core.nn.attention import attend
+from llavacli_core.nn.rows import Rows
+
+if TYPE_CHECKING:
+    from llavacli_core.nn.linear import Linear
+    from llavacli_core.nn.text_decoder import Block, TextDecoder
+
+Function = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """What one layer's arithmetic needs, looked up beforehand."""
+
+    attention_norm: Function
+    qkv: Function
+    out: Function
+    cross_norm: Function
+    query: Function
+    cross_out: Function
+    mlp_norm: Function
+    up: Function
+    act: Function
+    down: Function
+    factor: float
+
+
+class TextStep:
+    """The step of one decoder, made once its weights are in place."""
+
+    def __init__(self, decoder: TextDecoder) -> None:
+        config = decoder.config
+        self.decoder = decoder
+        self.heads, self.head_dim, self.pre_norm = config.num_attention_heads, config.head_dim, config.pre_norm
+        self.layers = [_layer(block) for block in cast("list[Block]", decoder.blocks)]
+        self.norm: Function | None = None if decoder.norm is None else decoder.norm.forward
+        self.words = product(decoder.embedding if decoder.head is None else decoder.head)
+
+    def __call__(self, tokens: Tensor, rows: Rows) -> Tensor:
+        """Append the ids `tokens`, [R], one to each row; scores of the next ones, [R, V]."""
+        rows.reserve()
+        mask = rows.visible()
+        x = self.decoder.place(self.decoder.words(tokens), self.decoder.positions.next_rows(tokens, rows.positions))
+        for index, layer in enumerate(self.layers):
+            if self.pre_norm:
+                x = x + self._look_back(layer, layer.attention_norm(x), index, rows, mask)
+                x = x + self._look_across(layer, layer.cross_norm(x), *rows.fixed[index])
+                x = x + layer.down(layer.act(layer.up(layer.mlp_norm(x))))
+            else:
+                x = layer.attention_norm(x + self._look_back(layer, x, index, rows, mask))
+                x = layer.cross_norm(x + self._look_across(layer, x, *rows.fixed[index]))
+                x = layer.mlp_norm(x + layer.down(layer.act(layer.up(x))))
+        rows.advance()
+        x = x if self.norm is None else self.norm(x)
+        transform = self.decoder.transform
+        return self.words(x) if transform is None else self.words(transform(x)).add_(transform.bias)
+
+    def _look_back(self, layer: Layer, x: Tensor, index: int, rows: Rows, mask: Tensor | None) -> Tensor:
+        """[R, D] -> [R, D], and the rows' new keys and values written."""
+        q, k, v = layer.qkv(x).view(-1, 3, self.heads, self.head_dim).unbind(1)  # [R, H, C] each
+        keys, values = rows.write(index, k, v)  # [R, H, S, C]
+        q = q if layer.factor == 1 else q * layer.factor
+        y = attend(q[:, :, None], keys, values, mask, causal=False, kernel=self.decoder.kernel)
+        return layer.out(y.reshape(x.shape))
+
+    def _look_across(self, layer: Layer, x: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        """[R, D] -> [R, D], looking at [R, H, S, C]."""
+        q = layer.query(x).view(-1, self.heads, 1, self.head_dim)
+        q = q if layer.factor == 1 else q * layer.factor
+        return layer.cross_out(attend(q, keys, values, None, causal=False, kernel=self.decoder.kernel).reshape(x.shape))
+
+
+def _layer(block: Block) -> Layer:
+    """One layer's functions."""
+    return Layer(
+        attention_norm=block.attention_norm.forward,
+        qkv=product(block.attention.qkv),
+        out=product(block.attention.out),
+        cross_norm=block.cross_norm.forward,
+        query=product(block.cross.query),
+        cross_out=product(block.cross.out),
+        mlp_norm=block.mlp_norm.forward,
+        up=product(block.up),
+        act=block.act,
+        down=product(block.down),
+        factor=block.attention.factor,
+    )
+
+
+def product(linear: Linear) -> Function:
+    """[R, in] -> [R, out]; a single row goes by the faster way."""
+    one, many = linear.row, linear.forward
+
+    def apply(x: Tensor) -> Tensor:
+        return one(x[0])[None] if x.shape[0] == 1 else many(x)
+
+    return apply
