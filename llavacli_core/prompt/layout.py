@@ -14,7 +14,6 @@ from llavacli_core.prompt.quoting import acting, cannot_quote, quoted
 from llavacli_core.prompt.template import Template
 from llavacli_core.prompt.tokenizer import Tokenizer
 
-
 Kind = Literal["image", "video"]
 
 

@@ -5,7 +5,7 @@ import pytest
 from llavacli_core.nn.cache import BLOCK
 from tests.parity.asking import assert_same
 from tests.reference import ANSWER_LENGTH, cases
-from tests.reference.cases import FILES, MODES, PHOTO, ROUNDED, SEVERAL, SIZES, TURNS, WORDS, about
+from tests.reference.cases import CLIPS, FILES, MIXED, MODES, PHOTO, ROUNDED, SEVERAL, SIZES, TURNS, WORDS, about
 from tests.reference.pictures import photo
 
 pytestmark = pytest.mark.parity
@@ -21,6 +21,12 @@ CASES = {
     "next-llama3": (PHOTO, *SEVERAL, *TURNS, *WORDS),
     "next-yi": (PHOTO, *SIZES, *TURNS, *WORDS),
     "next-336": (PHOTO, *SIZES, *ROUNDED, *SEVERAL),
+    "vip": (PHOTO, *SEVERAL, *TURNS),
+    "video": (PHOTO, *SEVERAL, *TURNS, *CLIPS, *MIXED),
+    "video-linear": (PHOTO, CLIPS[1], *MIXED),
+    "video-max": (PHOTO, *CLIPS, *MIXED),
+    "video-conv": (PHOTO, CLIPS[0], *MIXED),
+    "video-mistral": (PHOTO, CLIPS[1], *MIXED),
 }
 PAIRS = [pytest.param(base, case, id=f"{base}-{case.name}") for base, chosen in CASES.items() for case in chosen]
 

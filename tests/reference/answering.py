@@ -10,6 +10,7 @@ import torch
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from tests.reference.cases import Case
+from tests.reference.video import VideoProcessor
 
 CLEAR = 3e-4  # between the first and the second choice: above what the order of float32 additions moves
 
@@ -28,8 +29,11 @@ class Reference:
     """A checkpoint as transformers runs it: its Pillow image processor, its tokenizer, its `generate`."""
 
     def __init__(self, folder: Path) -> None:
-        self.processor = AutoProcessor.from_pretrained(folder, backend="pil")
         self.model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32).eval()
+        takes_videos = self.model.config.model_type == "llava_next_video"
+        self.processor: Any = (
+            VideoProcessor(folder) if takes_videos else AutoProcessor.from_pretrained(folder, backend="pil")
+        )
 
     def answer(self, case: Case, max_tokens: int) -> Answer:
         """The prompt, its ids with pictures widened, and the new ids and their text."""

@@ -4,26 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from llavacli_core.messages import Image, Message
+from llavacli_core.messages import Image, Message, Video
 from tests.reference import pictures
+from tests.reference.clips import Clip
 
 QUESTION = "What is shown in this image?"
+FUNNY = "Why is this video funny?"
+
+Part = str | bytes | Clip
 
 
 @dataclass(frozen=True)
 class Case:
-    """A name, and turns as (role, parts): a part is text, or the bytes of a picture's file."""
+    """A name, and turns as (role, parts): a part is text, the bytes of a picture's file, or a clip."""
 
     name: str
-    turns: tuple[tuple[str, tuple[str | bytes, ...]], ...]
+    turns: tuple[tuple[str, tuple[Part, ...]], ...]
 
     @property
     def messages(self) -> list[Message]:
         """As our engine takes it."""
-        return [
-            Message(role, [part if isinstance(part, str) else Image(part) for part in parts])
-            for role, parts in self.turns
-        ]
+        return [Message(role, [ours(part) for part in parts]) for role, parts in self.turns]
 
     @property
     def conversation(self) -> list[dict]:
@@ -31,13 +32,21 @@ class Case:
         return [{"role": role, "content": [content(part) for part in parts]} for role, parts in self.turns]
 
 
-def content(part: str | bytes) -> dict:
+def ours(part: Part) -> str | Image | Video:
+    if isinstance(part, Clip):
+        return Video(part.source, frames=part.frames)
+    return part if isinstance(part, str) else Image(part)
+
+
+def content(part: Part) -> dict:
     if isinstance(part, str):
         return {"type": "text", "text": part}
+    if isinstance(part, Clip):
+        return {"type": "video", "video": part.seen}
     return {"type": "image", "image": pictures.upright(part)}
 
 
-def about(name: str, *parts: str | bytes) -> Case:
+def about(name: str, *parts: Part) -> Case:
     """One user turn."""
     return Case(name, (("user", parts),))
 
@@ -111,5 +120,28 @@ WORDS = tuple(
         "controls": ("bell \x07 escape \x1b[31m nul-free \x7f",),
     }.items()
 )
+CLIPS = (
+    about("7 frames", Clip(7), FUNNY),
+    about("97 frames", Clip(97, seed=1), FUNNY),
+    about("8 of 97 frames", Clip(97, seed=1, frames=8), FUNNY),
+    about("one frame", Clip(1), FUNNY),
+    about("tall frames", Clip(9, width=31, height=97), FUNNY),
+    about("wide frames", Clip(9, width=131, height=29), FUNNY),
+    about("a file", Clip(20, encoded=True, frames=6), FUNNY),
+)
+MIXED = (
+    about("a clip and a picture", Clip(5), pictures.photo(1), "Is the picture from the clip?"),
+    about("a picture and a clip", pictures.photo(1), Clip(5), "Is the picture from the clip?"),
+    about("two clips around a picture", Clip(4, seed=2), "first", pictures.sized(31, 97), Clip(6, seed=3), "last"),
+    about("the same clip otherwise", Clip(12, frames=3), Clip(12, frames=4), "Are they equal?"),
+    Case(
+        "a clip in the second turn",
+        (
+            ("user", (pictures.photo(3), QUESTION)),
+            ("assistant", ("A red circle on grey.",)),
+            ("user", (Clip(6, seed=4), FUNNY)),
+        ),
+    ),
+)
 CASES = (*SIZES, *ROUNDED, PHOTO, *MODES, *FILES, *SEVERAL, *TURNS, *WORDS)
-BY_NAME = {case.name: case for case in CASES}
+BY_NAME = {case.name: case for case in (*CASES, *CLIPS, *MIXED)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,27 @@ from transformers import (
     LlavaNextConfig,
     LlavaNextImageProcessorPil,
     LlavaNextProcessor,
+    LlavaNextVideoConfig,
     LlavaProcessor,
     PreTrainedTokenizerFast,
     SiglipImageProcessorPil,
+    VipLlavaConfig,
 )
 
 from tests.reference.models import Base
 
-CONFIGS = {"llava": LlavaConfig, "llava_next": LlavaNextConfig}
-PROCESSORS = {"llava": LlavaProcessor, "llava_next": LlavaNextProcessor}
+CONFIGS = {
+    "llava": LlavaConfig,
+    "llava_next": LlavaNextConfig,
+    "vipllava": VipLlavaConfig,
+    "llava_next_video": LlavaNextVideoConfig,
+}
+PROCESSORS = {
+    "llava": LlavaProcessor,
+    "llava_next": LlavaNextProcessor,
+    "vipllava": LlavaProcessor,
+    "llava_next_video": LlavaNextProcessor,  # its own cannot be made without torchvision
+}
 PATCH = 14
 
 
@@ -31,6 +44,8 @@ def write(base: Base, folder: Path) -> None:
     model = random_model(config(base, tokenizer), base.seed)
     model.save_pretrained(folder)
     processor(base, tokenizer).save_pretrained(folder)
+    if base.takes_videos:
+        add_video_processor(base, folder)
 
 
 def fast_tokenizer(base: Base) -> PreTrainedTokenizerFast:
@@ -40,7 +55,7 @@ def fast_tokenizer(base: Base) -> PreTrainedTokenizerFast:
         tokenizer_object=base.tokenizer(),
         padding_side="left",
         clean_up_tokenization_spaces=False,
-        extra_special_tokens={"image_token": "<image>"},
+        extra_special_tokens={"image_token": "<image>"} | ({"video_token": "<video>"} if base.takes_videos else {}),
         **{role: token for role, token in named.items() if token is not None},
     )
 
@@ -67,12 +82,15 @@ def config(base: Base, tokenizer: PreTrainedTokenizerFast) -> Any:
         },
         "image_token_index": tokenizer.convert_tokens_to_ids("<image>"),
         "vision_feature_layer": base.layer,
-        "vision_feature_select_strategy": base.strategy,
         "tie_word_embeddings": base.text.get("tie_word_embeddings", False),
     }
-    if base.architecture == "llava_next":
+    if base.architecture != "vipllava":
+        values["vision_feature_select_strategy"] = base.strategy
+    if base.architecture.startswith("llava_next"):
         values["image_grid_pinpoints"] = base.pinpoints
-    return CONFIGS[base.architecture](**values)
+    if base.takes_videos:
+        values["video_token_index"] = tokenizer.convert_tokens_to_ids("<video>")
+    return CONFIGS[base.architecture](**values, **base.wrapper)
 
 
 def random_model(config: Any, seed: int) -> Any:
@@ -121,10 +139,21 @@ def image_processor(base: Base) -> Any:
     """CLIP crops the centre, SigLIP squeezes into a square, NeXT cuts tiles."""
     side = base.image_size
     square = {"height": side, "width": side}
-    if base.architecture == "llava_next":
+    if base.architecture.startswith("llava_next"):
         return LlavaNextImageProcessorPil(
             size={"shortest_edge": side}, crop_size=square, image_grid_pinpoints=base.pinpoints
         )
     if base.has_class_token:
         return CLIPImageProcessorPil(size={"shortest_edge": side}, crop_size=square)
     return SiglipImageProcessorPil(size=square)
+
+
+def add_video_processor(base: Base, folder: Path) -> None:
+    """processor_config.json as the video processor's class would have completed it."""
+    path = folder / "processor_config.json"
+    side = {"height": base.image_size, "width": base.image_size}
+    section = CLIPImageProcessorPil(size={"shortest_edge": base.image_size}, crop_size=side).to_dict()
+    section.pop("image_processor_type", None)
+    section |= {"video_processor_type": "LlavaNextVideoVideoProcessor", "do_sample_frames": False}
+    values = json.loads(path.read_text()) | {"video_processor": section, "video_token": "<video>"}
+    path.write_text(json.dumps(values | {"processor_class": "LlavaNextVideoProcessor"}, indent=2))

@@ -51,3 +51,29 @@ YI = r"""{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n'
 {% endfor %}
 {% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}
 """
+
+VIP = r"""{% for message in messages %}
+    {% if message['role'] == 'system' %}{{ message['content'][0]['text'] -}}
+    {% elif message['role'] == 'user' %}{{ '###Human: ' -}}
+        {% for part in message['content'] | selectattr('type', 'equalto', 'image') %}{{ '<image>\n' }}{% endfor %}
+        {% for part in message['content'] | selectattr('type', 'equalto', 'text') %}{{ part['text'] }}{% endfor %}
+    {% else %}{{ '###Assistant: ' + message['content'][0]['text'] -}}
+    {% endif %}
+{% endfor %}
+{% if add_generation_prompt %}{{ '###Assistant:' }}{% endif %}
+"""
+
+# No published dialect keeps the order of pictures and videos, but a template may.
+IN_ORDER = r"""{% for message in messages %}{{ message['role'].upper() + ': ' }}
+    {%- for part in message['content'] %}
+        {%- if part['type'] == 'text' %}{{ part['text'] + ' ' }}{% else %}{{ '<' + part['type'] + '>\n' }}{% endif %}
+    {%- endfor %}
+{% endfor %}
+{%- if add_generation_prompt %}{{ 'ASSISTANT:' }}{% endif %}
+"""
+
+
+def with_videos(dialect: str) -> str:
+    """The same dialect as LLaVA-NeXT-Video speaks it: a message's videos come behind its pictures."""
+    loop = next(line for line in dialect.splitlines() if "'image'" in line)
+    return dialect.replace(loop, loop + "\n" + loop.replace("image", "video"))

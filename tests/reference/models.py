@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from tokenizers import Tokenizer
@@ -19,7 +20,7 @@ class Base:
     """A checkpoint to be written: what differs between published families, everything else alike."""
 
     name: str
-    architecture: str  # "llava" or "llava_next"
+    architecture: str  # its model_type
     text: dict[str, Any]
     tokenizer: Callable[[], Tokenizer]
     template: str
@@ -28,8 +29,9 @@ class Base:
     bos: str | None = None
     vision: dict[str, Any] = field(default_factory=lambda: CLIP)
     image_size: int = 28
-    layer: int = -2
+    layer: int | list[int] = -2
     strategy: str = "default"
+    wrapper: dict[str, Any] = field(default_factory=dict)  # what else stands at the top of config.json
     seed: int = 1  # of the weights; chosen so that no two choices nearly tie
 
     @property
@@ -41,6 +43,10 @@ class Base:
     @property
     def has_class_token(self) -> bool:
         return self.vision["model_type"] == "clip_vision_model"
+
+    @property
+    def takes_videos(self) -> bool:
+        return self.architecture == "llava_next_video"
 
 
 def decoder(model_type: str, **values: Any) -> dict[str, Any]:
@@ -59,6 +65,7 @@ def decoder(model_type: str, **values: Any) -> dict[str, Any]:
 
 
 LLAMA2 = {"tokenizer": tokenizing.llama2, "bos": "<s>", "eos": "</s>", "pad": "<pad>"}
+LLAMA2_VIDEO = LLAMA2 | {"tokenizer": partial(tokenizing.llama2, ("<video>", "<image>", "<pad>"))}
 LLAMA3 = {"tokenizer": tokenizing.llama3, "bos": "<|begin_of_text|>", "eos": "<|eot_id|>", "pad": "<pad>"}
 QWEN = {"tokenizer": tokenizing.qwen, "eos": "<|im_end|>", "pad": "<|endoftext|>"}
 YI = {"tokenizer": tokenizing.yi, "bos": "<|startoftext|>", "eos": "<|im_end|>", "pad": "<unk>"}
@@ -156,6 +163,59 @@ BASES = (
         template=dialects.MISTRAL,
         image_size=336,
         **LLAMA2,
+    ),
+    Base(
+        name="vip",
+        architecture="vipllava",
+        text=decoder("llama", rope_theta=1e4),
+        template=dialects.VIP,
+        image_size=56,
+        seed=2,
+        layer=[-2, -4, -3, 3, 1],
+        wrapper={"projector_layernorm_eps": 1e-3},
+        **LLAMA2,
+    ),
+    Base(
+        name="video",
+        architecture="llava_next_video",
+        text=decoder("llama", rope_theta=1e4),
+        template=dialects.with_videos(dialects.VICUNA),
+        image_size=56,
+        **LLAMA2_VIDEO,
+    ),
+    Base(
+        name="video-linear",
+        architecture="llava_next_video",
+        text=decoder("llama", rope_parameters={"rope_type": "linear", "factor": 2.5, "rope_theta": 1e4}, type="linear"),
+        template=dialects.with_videos(dialects.VICUNA),
+        image_size=56,
+        **LLAMA2_VIDEO,
+    ),
+    Base(
+        name="video-max",
+        architecture="llava_next_video",
+        text=decoder("llama", rope_theta=1e4),
+        template=dialects.IN_ORDER,
+        image_size=70,  # an odd square of patches: the last row and column are left out
+        wrapper={"spatial_pool_mode": "max"},
+        **LLAMA2_VIDEO,
+    ),
+    Base(
+        name="video-conv",
+        architecture="llava_next_video",
+        text=decoder("llama", rope_theta=1e4),
+        template=dialects.IN_ORDER,
+        image_size=84,
+        wrapper={"spatial_pool_mode": "conv", "spatial_pool_stride": 3, "spatial_pool_out_channels": 32},
+        **LLAMA2_VIDEO,
+    ),
+    Base(
+        name="video-mistral",
+        architecture="llava_next_video",
+        text=decoder("mistral", rope_theta=1e6, num_key_value_heads=2, sliding_window=None, head_dim=24),
+        template=dialects.with_videos(dialects.MISTRAL),
+        image_size=56,
+        **LLAMA2_VIDEO,
     ),
 )
 BY_NAME = {base.name: base for base in BASES}
