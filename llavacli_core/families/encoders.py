@@ -79,7 +79,7 @@ def _beit(keys: Keys) -> VisionConfig:
         relative_position_bias=keys.flag("use_relative_position_bias", default=False),
         shared_relative_position_bias=keys.flag("use_shared_relative_position_bias", default=False),
         final_layernorm=not keys.flag("use_mean_pooling", default=True),
-        layer_scale=keys.get("layer_scale_init_value", default=0.1) != 0,
+        layer_scale=keys.get("layer_scale_init_value") != 0 and keys.number("layer_scale_init_value", default=0.1) > 0,
         qkv_bias=True,
         key_bias=False,
     )
