@@ -5,6 +5,8 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from llavacli_core.documented.batch import BatchEncoding as BatchEncoding
+    from llavacli_core.documented.batch import BatchFeature as BatchFeature
     from llavacli_core.documented.configs.auto import AutoConfig as AutoConfig
     from llavacli_core.documented.configs.base import PreTrainedConfig as PreTrainedConfig
     from llavacli_core.documented.configs.generation import GenerationConfig as GenerationConfig
@@ -26,14 +28,48 @@ if TYPE_CHECKING:
     from llavacli_core.documented.configs.vision import SiglipVisionConfig as SiglipVisionConfig
     from llavacli_core.documented.configs.vision import SwinConfig as SwinConfig
     from llavacli_core.documented.configs.vision import ViTConfig as ViTConfig
+    from llavacli_core.documented.images.classes import AutoImageProcessor as AutoImageProcessor
+    from llavacli_core.documented.images.classes import BeitImageProcessor as BeitImageProcessor
+    from llavacli_core.documented.images.classes import BeitImageProcessorFast as BeitImageProcessorFast
+    from llavacli_core.documented.images.classes import BeitImageProcessorPil as BeitImageProcessorPil
+    from llavacli_core.documented.images.classes import CLIPImageProcessor as CLIPImageProcessor
+    from llavacli_core.documented.images.classes import CLIPImageProcessorFast as CLIPImageProcessorFast
+    from llavacli_core.documented.images.classes import CLIPImageProcessorPil as CLIPImageProcessorPil
+    from llavacli_core.documented.images.classes import DeiTImageProcessor as DeiTImageProcessor
+    from llavacli_core.documented.images.classes import DeiTImageProcessorFast as DeiTImageProcessorFast
+    from llavacli_core.documented.images.classes import DeiTImageProcessorPil as DeiTImageProcessorPil
+    from llavacli_core.documented.images.classes import LlavaImageProcessor as LlavaImageProcessor
+    from llavacli_core.documented.images.classes import LlavaImageProcessorFast as LlavaImageProcessorFast
+    from llavacli_core.documented.images.classes import LlavaImageProcessorPil as LlavaImageProcessorPil
+    from llavacli_core.documented.images.classes import LlavaNextImageProcessor as LlavaNextImageProcessor
+    from llavacli_core.documented.images.classes import LlavaNextImageProcessorFast as LlavaNextImageProcessorFast
+    from llavacli_core.documented.images.classes import LlavaNextImageProcessorPil as LlavaNextImageProcessorPil
+    from llavacli_core.documented.images.classes import SiglipImageProcessor as SiglipImageProcessor
+    from llavacli_core.documented.images.classes import SiglipImageProcessorFast as SiglipImageProcessorFast
+    from llavacli_core.documented.images.classes import SiglipImageProcessorPil as SiglipImageProcessorPil
+    from llavacli_core.documented.images.classes import ViTImageProcessor as ViTImageProcessor
+    from llavacli_core.documented.images.classes import ViTImageProcessorFast as ViTImageProcessorFast
+    from llavacli_core.documented.images.classes import ViTImageProcessorPil as ViTImageProcessorPil
+    from llavacli_core.documented.images.video import LlavaNextVideoImageProcessor as LlavaNextVideoImageProcessor
+    from llavacli_core.documented.images.video import LlavaNextVideoVideoProcessor as LlavaNextVideoVideoProcessor
 
 FILES = {
+    "batch": "BatchEncoding BatchFeature",
     "configs.auto": "AutoConfig",
     "configs.base": "PreTrainedConfig",
     "configs.generation": "GenerationConfig",
     "configs.multimodal": """LlavaConfig LlavaNextConfig LlavaNextVideoConfig VipLlavaConfig
         VisionEncoderDecoderConfig""",
     "configs.text": "BertConfig GPT2Config LlamaConfig MistralConfig Qwen2Config RobertaConfig TrOCRConfig",
+    "images.classes": """AutoImageProcessor
+        CLIPImageProcessor CLIPImageProcessorFast CLIPImageProcessorPil
+        SiglipImageProcessor SiglipImageProcessorFast SiglipImageProcessorPil
+        ViTImageProcessor ViTImageProcessorFast ViTImageProcessorPil
+        DeiTImageProcessor DeiTImageProcessorFast DeiTImageProcessorPil
+        BeitImageProcessor BeitImageProcessorFast BeitImageProcessorPil
+        LlavaImageProcessor LlavaImageProcessorFast LlavaImageProcessorPil
+        LlavaNextImageProcessor LlavaNextImageProcessorFast LlavaNextImageProcessorPil""",
+    "images.video": "LlavaNextVideoImageProcessor LlavaNextVideoVideoProcessor",
     "configs.vision": "BeitConfig CLIPVisionConfig DeiTConfig SiglipVisionConfig SwinConfig ViTConfig",
 }
 DOCUMENTED = {name: f"documented.{file}" for file, names in FILES.items() for name in names.split()}
