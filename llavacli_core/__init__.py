@@ -20,13 +20,14 @@ if TYPE_CHECKING:
     from llavacli_core.checkpoint.locate import download as download
     from llavacli_core.checkpoint.locate import is_cached as is_cached
     from llavacli_core.documented.names import *  # noqa: F403
+    from llavacli_core.engine.captions import CaptionProcessor as CaptionProcessor
     from llavacli_core.engine.engine import Engine as Engine
     from llavacli_core.engine.engine import load as load
     from llavacli_core.engine.generate import Generation as Generation
-    from llavacli_core.engine.processor import ModelInfo as ModelInfo
+    from llavacli_core.engine.info import ModelInfo as ModelInfo
+    from llavacli_core.engine.open import load_processor as load_processor
     from llavacli_core.engine.processor import Processor as Processor
-    from llavacli_core.engine.processor import Request as Request
-    from llavacli_core.engine.processor import load_processor as load_processor
+    from llavacli_core.engine.request import Request as Request
     from llavacli_core.engine.session import Session as Session
     from llavacli_core.events import BatchEvent as BatchEvent
     from llavacli_core.events import Done as Done
@@ -57,10 +58,11 @@ else:
         "Engine": "engine.engine",
         "load": "engine.engine",
         "Generation": "engine.generate",
-        "ModelInfo": "engine.processor",
+        "CaptionProcessor": "engine.captions",
+        "ModelInfo": "engine.info",
         "Processor": "engine.processor",
-        "Request": "engine.processor",
-        "load_processor": "engine.processor",
+        "Request": "engine.request",
+        "load_processor": "engine.open",
         "Session": "engine.session",
         "Done": "events",
         "Event": "events",

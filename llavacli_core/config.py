@@ -114,6 +114,11 @@ class DecoderConfig:
         """Positions that prompt and answer have together: linear scaling makes room for as many times more."""
         return int(self.max_position_embeddings * self.rope_factor)
 
+    @property
+    def cache_size(self) -> int:
+        """Numbers that one position's keys and values are made of, in all layers."""
+        return 2 * self.num_hidden_layers * self.num_key_value_heads * self.head_dim
+
 
 @dataclass(frozen=True, kw_only=True)
 class PoolingConfig:
@@ -206,6 +211,11 @@ class TextDecoderConfig:
     def positions(self) -> int:
         """Positions that a text may take."""
         return self.max_position_embeddings
+
+    @property
+    def cache_size(self) -> int:
+        """Numbers that one position's keys and values are made of, in all layers."""
+        return 2 * self.num_hidden_layers * self.hidden_size
 
 
 @dataclass(frozen=True, kw_only=True)

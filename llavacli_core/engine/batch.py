@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from llavacli_core.checkpoint.place import free_memory
 from llavacli_core.engine.ahead import Ahead
 from llavacli_core.engine.generate import Stopped, Stopwatch, done
-from llavacli_core.engine.processor import Request
+from llavacli_core.engine.request import Request
 from llavacli_core.engine.sampling import Chooser
 from llavacli_core.engine.scheduler import Scheduler
 from llavacli_core.engine.settled import Settled

@@ -12,14 +12,19 @@ import torch
 from llavacli_core.checkpoint.load import load_network
 from llavacli_core.checkpoint.locate import locate
 from llavacli_core.engine import batch
+from llavacli_core.engine.captions import CaptionProcessor
 from llavacli_core.engine.generate import Generation, Stopped, answer
+from llavacli_core.engine.info import ModelInfo
 from llavacli_core.engine.memory import Memory
-from llavacli_core.engine.processor import ModelInfo, Processor, Request
-from llavacli_core.engine.runner import Conversation, Runner
+from llavacli_core.engine.open import open_processor
+from llavacli_core.engine.processor import Processor
+from llavacli_core.engine.request import Request
+from llavacli_core.engine.runner import Caption, Conversation, Runner
 from llavacli_core.engine.session import Session
 from llavacli_core.errors import BadOption
 from llavacli_core.events import BatchEvent, Event
 from llavacli_core.messages import Message
+from llavacli_core.nn.encoder_decoder import EncoderDecoder
 from llavacli_core.nn.llava import Llava
 from llavacli_core.options import Placement, Sampling
 
@@ -27,7 +32,9 @@ from llavacli_core.options import Placement, Sampling
 class Engine:
     """A processor and a network."""
 
-    def __init__(self, processor: Processor, network: Llava, load_ms: float = 0.0) -> None:
+    def __init__(
+        self, processor: Processor | CaptionProcessor, network: Llava | EncoderDecoder, load_ms: float = 0.0
+    ) -> None:
         self.processor = processor
         self.network = network
         self.load_ms = load_ms
@@ -77,6 +84,10 @@ class Engine:
         """A conversation that keeps its turns and its KV cache."""
         return Session(self, system)
 
+    def memory(self) -> Memory | None:
+        """What a conversation keeps; None for a captioner, which has nothing to come back to."""
+        return None if isinstance(self.network, EncoderDecoder) else Memory(self.network)
+
     def answer(
         self, request: Request, sampling: Sampling, memory: Memory | None = None, *, stopped: Stopped
     ) -> Generator[Event]:
@@ -87,14 +98,13 @@ class Engine:
 
     def runner(self, request: Request, memory: Memory | None = None) -> Runner:
         """The way of a request through this network."""
+        if isinstance(self.network, EncoderDecoder):
+            return Caption(self.network, request)
         return Conversation(self.network, request, Memory(self.network) if memory is None else memory)
 
     def positions_in(self, memory: int) -> int:
         """How many positions' keys and values so many bytes hold."""
-        decoder = self.network.config.decoder
-        heads = decoder.num_key_value_heads
-        itemsize = next(self.network.parameters()).itemsize
-        return memory // (2 * decoder.num_hidden_layers * heads * decoder.head_dim * itemsize)
+        return memory // (self.network.config.decoder.cache_size * next(self.network.parameters()).itemsize)
 
 
 def load(
@@ -111,6 +121,6 @@ def load(
     """Load a checkpoint: a folder, a Hub id (fetched if it is not in the cache), an alias, or "demo". Never prints."""
     placement = Placement(device=device, dtype=dtype, quantize=quantize, attention=attention)
     started = time.perf_counter()
-    processor = Processor(locate(model, revision=revision, offline=offline), template)
+    processor = open_processor(locate(model, revision=revision, offline=offline), template)
     network = load_network(processor.located.folder, processor.description, placement)
     return Engine(processor, network, (time.perf_counter() - started) * 1e3)

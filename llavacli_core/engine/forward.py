@@ -8,7 +8,7 @@ from torch import Tensor
 from llavacli_core.checkpoint.place import memory_for
 from llavacli_core.engine.memory import Key, Memory
 from llavacli_core.engine.prepared import PreparedImage, PreparedVideo
-from llavacli_core.engine.processor import Request
+from llavacli_core.engine.request import Request
 from llavacli_core.errors import BrokenModel
 from llavacli_core.nn.llava import Llava
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from llavacli_core.engine.beams import search
-from llavacli_core.engine.processor import Request
+from llavacli_core.engine.request import Request
 from llavacli_core.engine.runner import Runner
 from llavacli_core.engine.sampling import Chooser
 from llavacli_core.engine.settled import Settled

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from llavacli_core.engine.processor import Request
+from llavacli_core.engine.request import Request
 from llavacli_core.nn.cache import KVCache
 from llavacli_core.nn.llava import Llava
 

@@ -3,98 +3,40 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
-from os import PathLike
 
 import numpy as np
 
-from llavacli_core.checkpoint.files import Description, describe
-from llavacli_core.checkpoint.locate import Located, locate
+from llavacli_core.checkpoint.files import Description
+from llavacli_core.checkpoint.locate import Located
+from llavacli_core.engine.info import ModelInfo
 from llavacli_core.engine.placeholders import told_apart
-from llavacli_core.engine.prepared import Prepared, PreparedImage, PreparedVideo
+from llavacli_core.engine.prepared import Prepared, PreparedImage, PreparedVideo, check_size, open_image
+from llavacli_core.engine.request import Request
 from llavacli_core.engine.settled import Settled, settle
 from llavacli_core.errors import BadOption, BrokenModel, TemplateError, TooLong
-from llavacli_core.events import SeenImage, SeenVideo
+from llavacli_core.events import SeenVideo
 from llavacli_core.families.registry import PUBLISHED
 from llavacli_core.geometry import image_tokens, video_tokens
-from llavacli_core.media.marking import draw
-from llavacli_core.media.picture import open_picture
-from llavacli_core.media.source import read_source
 from llavacli_core.media.tiles import prepare
 from llavacli_core.messages import Image, Message, Video
 from llavacli_core.options import Sampling
-from llavacli_core.prompt.layout import Span, widen, write
+from llavacli_core.prompt.layout import widen, write
 from llavacli_core.prompt.template import Template, builtin, builtin_names, find_template, identify
 from llavacli_core.prompt.tokenizer import Tokenizer
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelInfo:
-    """Which checkpoint answers, and how: what a record says of its model. Placement is None before weights are."""
-
-    id: str
-    revision: str | None
-    family: str
-    dtype: str | None
-    quant: str | None
-    device: str | None
-    template: str | None  # None: it takes no prompt
-    template_origin: str | None
-    max_positions: int
-
-    @property
-    def takes_prompt(self) -> bool:
-        """Whether there is anything to ask: a captioner takes a picture alone."""
-        return self.template is not None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Request:
-    """A conversation ready for the network: ids with pictures and videos widened to their tokens, and the pixels."""
-
-    prompt_text: str
-    token_ids: tuple[int, ...]
-    spans: tuple[Span, ...]  # of each picture's and each video's tokens, in the prompt's order
-    pictures: tuple[PreparedImage, ...]
-    clips: tuple[PreparedVideo, ...]
-    stop_ids: tuple[int, ...]
-    warnings: tuple[str, ...]
-    prepare_ms: float
-
-    @property
-    def images(self) -> tuple[SeenImage, ...]:
-        """The pictures as they entered the prompt, in order."""
-        return tuple(picture.seen for picture in self.pictures)
-
-    @property
-    def videos(self) -> tuple[SeenVideo, ...]:
-        """The videos as they entered the prompt, in order."""
-        return tuple(clip.seen for clip in self.clips)
-
-    @property
-    def placed(self) -> tuple[tuple[Span, Prepared], ...]:
-        """Every picture and every video with its tokens, in the prompt's order."""
-        left: dict[str, Iterator[Prepared]] = {"image": iter(self.pictures), "video": iter(self.clips)}
-        return tuple((span, next(left[span.kind])) for span in self.spans)
-
-    @property
-    def image_tokens(self) -> int:
-        """How many of the prompt's tokens are pictures' and videos'."""
-        return sum(span.length for span in self.spans)
 
 
 class Processor:
     """A checkpoint's words and pictures: tokenizer, template and preprocessing, without its weights."""
 
-    def __init__(self, located: Located, template: str | None = None) -> None:
+    def __init__(self, located: Located, description: Description, template: str | None = None) -> None:
         self.located = located
-        self.description: Description = describe(located.folder)
         self.tokenizer = Tokenizer.from_folder(located.folder)
         self.template = choose_template(located, template)
-        model = told_apart(self.description.model, self.tokenizer)
-        self.description = replace(self.description, model=model)
+        model = told_apart(description.model, self.tokenizer)
+        self.description = replace(description, model=model)
         self.image_token = self._token(model.image_token_id, "images")
         self.video_token = None if model.video_token_id is None else self._token(model.video_token_id, "videos")
 
@@ -152,20 +94,14 @@ class Processor:
 
     def open(self, image: Image) -> PreparedImage:
         """Read a picture, turn it upright, draw its marks, cut and normalise it."""
-        source = read_source(image.source)
-        tiles = prepare(draw(open_picture(source), image.marks), self.description.images, image.max_tiles)
         model = self.description.model
-        self._check_size(tiles.pixels.shape)
-        seen = SeenImage(
-            source=source.name,
-            sha256=source.sha256,
-            width=tiles.grid.width,
-            height=tiles.grid.height,
-            tiles=tiles.grid.tiles,
-            tokens=image_tokens(tiles.grid, model),
-            marks=tuple(map(str, image.marks)),
+        return open_image(
+            image,
+            self.description.images,
+            model.vision.image_size,
+            self.located.id,
+            tokens=lambda grid: image_tokens(grid, model),
         )
-        return PreparedImage(source=image, seen=seen, tiles=tiles)
 
     def open_video(self, video: Video) -> PreparedVideo:
         """Take frames from a video, and crop and normalise each of them."""
@@ -176,7 +112,7 @@ class Processor:
             raise TemplateError("this model takes no videos", hint="leave it out, or choose a LLaVA-NeXT-Video")
         clip = read_clip(video, default_frames=model.default_frames)
         pixels = np.concatenate([prepare(picture, config).pixels for picture in clip.pictures])
-        self._check_size(pixels.shape)
+        check_size(pixels.shape, model.vision.image_size, self.located.id)
         seen = SeenVideo(
             source=clip.name,
             sha256=clip.sha256,
@@ -196,15 +132,6 @@ class Processor:
                 hint="tokenizer.json and config.json are of different models",
             )
         return token
-
-    def _check_size(self, shape: tuple[int, ...]) -> None:
-        """Refuse tiles or frames [N, 3, H, W] of another size than the tower's."""
-        given, wanted = shape[-2:], self.description.model.vision.image_size
-        if given != wanted:
-            raise BrokenModel(
-                f"{self.located.id}: tiles of {given[1]} x {given[0]} pixels for a tower of {wanted[1]} x {wanted[0]}",
-                hint="preprocessor_config.json and config.json are of different models",
-            )
 
     def check_fits(self, request: Request) -> None:
         """Raise TooLong unless the prompt leaves room for at least one token."""
@@ -243,10 +170,3 @@ def choose_template(located: Located, template: str | None) -> Template:
     raise TemplateError(
         f"{located.id} brings no chat template", hint=f"choose one: --template {'|'.join(builtin_names())}|FILE"
     )
-
-
-def load_processor(
-    model: str | PathLike[str], *, revision: str | None = None, offline: bool = False, template: str | None = None
-) -> Processor:
-    """Everything of a checkpoint but its weights, which are not fetched: for prompts, token counts and dry runs."""
-    return Processor(locate(model, revision=revision, offline=offline, weights=False), template)

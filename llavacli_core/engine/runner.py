@@ -7,9 +7,11 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from llavacli_core.engine.forward import encode_pictures, prefill, step
+from llavacli_core.checkpoint.place import memory_for
+from llavacli_core.engine.forward import FEWER, check_finite, encode_pictures, prefill, step
 from llavacli_core.engine.memory import Memory, keys_of
-from llavacli_core.engine.processor import Request
+from llavacli_core.engine.request import Request
+from llavacli_core.nn.encoder_decoder import EncoderDecoder
 from llavacli_core.nn.llava import Llava
 from llavacli_core.nn.rows import Rows
 
@@ -73,3 +75,37 @@ class Conversation:
     def rows(self) -> Rows:
         """The memory's positions, which are its own no longer once the row has been written to."""
         return self.memory.cache.rows()
+
+
+class Caption:
+    """A picture in front of a captioner; nothing is kept."""
+
+    cached = 0
+
+    def __init__(self, network: EncoderDecoder, request: Request) -> None:
+        self.network, self.request = network, request
+        weight = next(network.parameters())
+        self.device, self.dtype = weight.device, weight.dtype
+
+    @torch.inference_mode()
+    def encode(self) -> None:
+        """The picture through the encoder."""
+        (picture,) = self.request.pictures
+        with memory_for("1 picture", self.device, FEWER):
+            pixels = torch.from_numpy(picture.tiles.pixels).to(device=self.device, dtype=self.dtype)
+            self.row = self.network.start(self.network.encode(pixels))
+
+    @torch.inference_mode()
+    def prefill(self) -> Tensor:
+        """The start token."""
+        (start,) = self.request.token_ids
+        return check_finite(self.network.step(torch.tensor([start], device=self.device), self.row))
+
+    @torch.inference_mode()
+    def step(self, chosen: Tensor, token_id: int) -> Tensor:
+        """One position more."""
+        return self.network.step(chosen[0], self.row)
+
+    def rows(self) -> Rows:
+        """The one row."""
+        return self.row

@@ -6,7 +6,6 @@ from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING
 
 from llavacli_core.engine.generate import Generation, Stopped
-from llavacli_core.engine.memory import Memory
 from llavacli_core.engine.prepared import Prepared
 from llavacli_core.events import Done, Event
 from llavacli_core.messages import Message, Part
@@ -22,7 +21,7 @@ class Session:
     def __init__(self, engine: Engine, system: str | None = None) -> None:
         self.engine = engine
         self.messages: list[Message] = [] if system is None else [Message("system", system)]
-        self._memory = Memory(engine.network)
+        self._memory = engine.memory()
         self._opened: dict[int, Prepared] = {}
 
     def generate(self, parts: Part | Sequence[Part], sampling: Sampling | None = None) -> Generation[Event]:

@@ -1,0 +1,109 @@
+"""A captioner's side of a request: one picture and no words. Needs no weights, no torch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from functools import cached_property
+
+from llavacli_core.checkpoint.files import CaptionerDescription
+from llavacli_core.checkpoint.locate import Located
+from llavacli_core.engine.info import ModelInfo
+from llavacli_core.engine.prepared import Prepared, PreparedImage, open_image
+from llavacli_core.engine.request import Request
+from llavacli_core.engine.settled import Settled, settle
+from llavacli_core.errors import BadOption, BrokenModel
+from llavacli_core.messages import Image, Message
+from llavacli_core.options import Sampling
+from llavacli_core.prompt.tokenizer import Tokenizer
+
+ALONE = "leave the words out, and give one picture"
+
+
+class CaptionProcessor:
+    """A captioner's tokenizer and preprocessing, without its weights."""
+
+    def __init__(self, located: Located, description: CaptionerDescription) -> None:
+        self.located, self.description = located, description
+        self.tokenizer = Tokenizer.from_folder(located.folder)
+
+    @cached_property
+    def info(self) -> ModelInfo:
+        """Which checkpoint this is; where it would run is not known yet."""
+        return ModelInfo(
+            id=self.located.id,
+            revision=self.located.revision,
+            family=self.description.model.family,
+            dtype=None,
+            quant=None,
+            device=None,
+            template=None,
+            template_origin=None,
+            max_positions=self.description.model.decoder.positions,
+        )
+
+    def prepare(self, messages: Sequence[Message], opened: dict[int, Prepared] | None = None) -> Request:
+        """Open the one picture there is (unless it is among those `opened`, by the id of its `Image`).
+
+        Raises BadOption for anything but a single user message that holds a single image, InputError for a picture.
+        """
+        started = time.perf_counter()
+        image = self._lone_image(messages)
+        picture = None if opened is None else opened.get(id(image))
+        if not isinstance(picture, PreparedImage):
+            picture = self.open(image)
+        if opened is not None:
+            opened[id(image)] = picture
+        return Request(
+            prompt_text="",
+            token_ids=(self._start_id(),),
+            spans=(),
+            pictures=(picture,),
+            clips=(),
+            stop_ids=self.description.stop_ids,
+            warnings=(),
+            prepare_ms=(time.perf_counter() - started) * 1e3,
+        )
+
+    def open(self, image: Image) -> PreparedImage:
+        """Read a picture, turn it upright, draw its marks, resize and normalise it."""
+        size = self.description.model.encoder.image_size
+        return open_image(image, self.description.images, size, self.located.id, tokens=lambda _: 0)
+
+    def check_fits(self, request: Request) -> None:
+        """A start token always fits."""
+
+    def settled(self, request: Request, sampling: Sampling) -> Settled:
+        """What holds for the answer to a request: the sampling, filled in by what the checkpoint asks for."""
+        return settle(
+            sampling,
+            self.description.generation,
+            request.stop_ids,
+            prompt=len(request.token_ids),
+            positions=self.description.model.decoder.positions,
+            captions=True,
+        )
+
+    def _lone_image(self, messages: Sequence[Message]) -> Image:
+        """The one image of a request that holds nothing else."""
+        if any(message.role == "system" for message in messages):
+            raise BadOption("this model writes captions, and takes no system prompt", hint=ALONE)
+        if any(message.text for message in messages):
+            raise BadOption("this model writes captions without a prompt", hint=ALONE)
+        parts = [part for message in messages for part in message.parts if not isinstance(part, str)]
+        if len(parts) != 1:
+            raise BadOption(f"this model captions one picture at a time, not {len(parts)}", hint=ALONE)
+        if not isinstance(parts[0], Image):
+            raise BadOption("this model captions pictures, not videos", hint=ALONE)
+        return parts[0]
+
+    def _start_id(self) -> int:
+        """What a caption begins with: the decoder's start token, as transformers falls back to it."""
+        generation, model = self.description.generation, self.description.model
+        for token_id in (generation.decoder_start_token_id, model.decoder_start_token_id, generation.bos_token_id):
+            if token_id is not None:
+                return token_id
+        raise BrokenModel(
+            f"{self.located.id}: neither generation_config.json nor config.json says which token captions begin with",
+            hint="decoder_start_token_id is missing",
+        )

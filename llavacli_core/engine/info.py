@@ -1,0 +1,25 @@
+"""Which checkpoint answers, and how."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelInfo:
+    """What a record says of its model. Placement is None before weights are."""
+
+    id: str
+    revision: str | None
+    family: str
+    dtype: str | None
+    quant: str | None
+    device: str | None
+    template: str | None  # None: it takes no prompt
+    template_origin: str | None
+    max_positions: int
+
+    @property
+    def takes_prompt(self) -> bool:
+        """Whether there is anything to ask: a captioner takes a picture alone."""
+        return self.template is not None

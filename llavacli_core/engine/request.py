@@ -1,0 +1,45 @@
+"""What a conversation comes to before it meets the network: ids, and the pixels of its pictures and videos."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from llavacli_core.engine.prepared import Prepared, PreparedImage, PreparedVideo
+from llavacli_core.events import SeenImage, SeenVideo
+from llavacli_core.prompt.layout import Span
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """A conversation ready for the network: ids with pictures and videos widened to their tokens, and the pixels."""
+
+    prompt_text: str
+    token_ids: tuple[int, ...]
+    spans: tuple[Span, ...]  # of each picture's and each video's tokens, in the prompt's order
+    pictures: tuple[PreparedImage, ...]
+    clips: tuple[PreparedVideo, ...]
+    stop_ids: tuple[int, ...]
+    warnings: tuple[str, ...]
+    prepare_ms: float
+
+    @property
+    def images(self) -> tuple[SeenImage, ...]:
+        """The pictures as they entered the prompt, in order."""
+        return tuple(picture.seen for picture in self.pictures)
+
+    @property
+    def videos(self) -> tuple[SeenVideo, ...]:
+        """The videos as they entered the prompt, in order."""
+        return tuple(clip.seen for clip in self.clips)
+
+    @property
+    def placed(self) -> tuple[tuple[Span, Prepared], ...]:
+        """Every picture and every video with its tokens, in the prompt's order."""
+        left: dict[str, Iterator[Prepared]] = {"image": iter(self.pictures), "video": iter(self.clips)}
+        return tuple((span, next(left[span.kind])) for span in self.spans)
+
+    @property
+    def image_tokens(self) -> int:
+        """How many of the prompt's tokens are pictures' and videos'."""
+        return sum(span.length for span in self.spans)
