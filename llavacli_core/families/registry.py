@@ -77,7 +77,23 @@ PUBLISHED = {
     "llava-hf/LLaVA-NeXT-Video-34B-DPO-hf": "chatml-yi",
 }
 
-ALIASES = {hub_id.split("/")[1].removesuffix("-hf"): hub_id for hub_id in PUBLISHED}
+# Those that take no prompt, and need no template.
+CAPTIONERS = (
+    "nlpconnect/vit-gpt2-image-captioning",
+    "microsoft/trocr-small-printed",
+    "microsoft/trocr-small-handwritten",
+    "microsoft/trocr-small-stage1",
+    "microsoft/trocr-base-printed",
+    "microsoft/trocr-base-handwritten",
+    "microsoft/trocr-base-stage1",
+    "microsoft/trocr-large-printed",
+    "microsoft/trocr-large-handwritten",
+    "microsoft/trocr-large-stage1",
+    "microsoft/trocr-base-str",
+    "microsoft/trocr-large-str",
+)
+
+ALIASES = {hub_id.split("/")[1].removesuffix("-hf"): hub_id for hub_id in (*PUBLISHED, *CAPTIONERS)}
 
 
 def family_of(config: dict[str, Any]) -> Family:

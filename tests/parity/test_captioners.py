@@ -1,0 +1,114 @@
+"""Every encoder and decoder that the documents pair: our network gives the reference's numbers, at once and by steps."""
+
+import json
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from llavacli_core.checkpoint.load import load_weights
+from llavacli_core.families.registry import family_of
+from llavacli_core.nn.trace import Trace
+from llavacli_core.options import Placement
+from tests.reference import captioners
+from tests.reference.captioners import PADDING, PAIRS, SIDE, START, VOCABULARY
+
+pytestmark = pytest.mark.parity
+CPU = Placement(device="cpu", dtype="float32")
+CLOSE = {"rtol": 1e-3, "atol": 1e-3}  # BEiT without its pooler gives out large states, which the decoder compares
+
+
+def load(folder):
+    config = json.loads((folder / "config.json").read_text())
+    family = family_of(config)
+    return load_weights(folder, family.read(config), family.names(config), CPU)
+
+
+@pytest.fixture(scope="module", params=PAIRS, ids=lambda pair: pair.name)
+def pair(request, tmp_path_factory):
+    """(the reference's network, ours, pictures, ids)."""
+    folder = tmp_path_factory.mktemp("captioner")
+    reference = captioners.write(request.param, folder)
+    random = torch.Generator().manual_seed(5)
+    pixels = torch.randn(2, 3, SIDE, SIDE, generator=random)
+    ids = torch.randint(4, VOCABULARY, (2, 9), generator=random)
+    ids[:, 0] = START
+    return reference, load(folder), pixels, ids
+
+
+@torch.no_grad()
+def test_logits_hidden_states_and_attentions(pair):
+    reference, network, pixels, ids = pair
+    expected = reference(pixels, ids, output_hidden_states=True, output_attentions=True)
+    trace = Trace()
+    states = network.encode(pixels)
+    hidden = network.decoder(ids, states, trace=trace)
+    assert_close(network.decoder.logits(hidden), expected.logits, **CLOSE)
+    assert_close(trace.hidden_states, list(expected.decoder_hidden_states), **CLOSE)
+    assert_close(trace.attentions, list(expected.decoder_attentions), **CLOSE)
+    assert_close(trace.cross_attentions, list(expected.cross_attentions), **CLOSE)
+    assert_close(network(pixels, ids)[0], expected.logits, **CLOSE)
+
+
+def test_labels_give_the_loss_and_its_gradients(pair):
+    reference, network, pixels, ids = pair
+    labels = ids.clone()
+    labels[0, 5:] = -100
+    expected = reference(pixels, labels=labels)
+    network.requires_grad_(True)
+    logits, loss = network(pixels, labels=labels)
+    assert_close(loss, expected.loss, **CLOSE)
+    assert_close(logits, expected.logits, **CLOSE)
+    loss.backward()
+    expected.loss.backward()
+    words = reference.decoder.get_input_embeddings().weight
+    assert_close(network.decoder.embedding.weight.grad, words.grad, **CLOSE)
+
+
+@torch.no_grad()
+def test_padding_on_the_left_changes_nothing_on_the_right(pair):
+    reference, network, pixels, ids = pair
+    ids, mask = ids.clone(), torch.ones_like(ids)
+    ids[1, :3], mask[1, :3] = PADDING, 0
+    expected = reference(pixels, ids, decoder_attention_mask=mask).logits
+    actual, _ = network(pixels, ids, mask=mask)
+    assert_close(actual[0], expected[0], **CLOSE)
+    assert_close(actual[1, 3:], expected[1, 3:], **CLOSE)
+
+
+@torch.no_grad()
+def test_steps_equal_the_whole(pair):
+    reference, network, pixels, ids = pair
+    rows = network.start(network.encode(pixels))
+    steps = [network.step(ids[:, place], rows) for place in range(ids.shape[1])]
+    assert_close(torch.stack(steps, 1), reference(pixels, ids).logits, **CLOSE)
+
+
+@torch.no_grad()
+def test_rows_of_different_lengths_equal_single_rows(pair):
+    _, network, pixels, ids = pair
+    alone = []
+    for row, length in ((0, 6), (1, 3), (0, 2)):
+        rows = network.start(network.encode(pixels[row : row + 1]))
+        scores = [network.step(ids[row, place : place + 1], rows) for place in range(length + 2)]
+        alone.append(torch.stack(scores[length:], 1))
+    together = network.start(network.encode(pixels[:1]))
+    for place in range(4):
+        network.step(ids[:1, place], together)
+    late = network.start(network.encode(pixels[1:]))
+    for place in range(3):
+        if place == 1:
+            last = network.start(network.encode(pixels[:1]))
+        if place:
+            network.step(ids[:1, place - 1], last)
+        network.step(ids[1:, place], late)
+    for place in (4, 5):
+        network.step(ids[:1, place], together)
+    together.join(late)
+    together.join(last)
+    assert together.lengths == [6, 3, 2]
+    places = [(0, 6), (1, 3), (0, 2)]
+    scores = [
+        network.step(torch.stack([ids[row, place + more] for row, place in places]), together) for more in range(2)
+    ]
+    assert_close(torch.stack(scores, 1), torch.cat(alone), **CLOSE)
