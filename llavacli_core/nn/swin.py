@@ -58,7 +58,7 @@ class Block(nn.Module):
         y = y.transpose(2, 3).reshape(pictures, height, width, size)
         if shift:
             y = y.roll((shift, shift), (1, 2))
-        return y[:, :rows, :cols]
+        return y[:, :rows, :cols]  # type: ignore[no-any-return]
 
 
 class Stage(nn.Module):
@@ -107,7 +107,7 @@ class Swin(nn.Module):
         pixels = F.pad(pixels, (0, -pixels.shape[3] % width, 0, -pixels.shape[2] % height))
         x = F.conv2d(pixels, self.patch_weight, self.patch_bias, stride=self.config.patch_size)
         x = self.patch_norm(x.permute(0, 2, 3, 1))
-        return x if self.positions is None else x + self.positions.view(x.shape[1:])
+        return x if self.positions is None else x + self.positions.view(x.shape[1:])  # type: ignore[no-any-return]
 
     def forward(self, pixels: Tensor, trace: Trace | None = None) -> Tensor:
         """[N, 3, H, W] -> the last stage's output, normalised, [N, R * C, D].

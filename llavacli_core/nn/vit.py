@@ -70,9 +70,9 @@ class VisionTransformer(nn.Module):
             raise ValueError(f"pictures of {tuple(pixels.shape[-2:])} pixels for a network of {self.config.image_size}")
         x = F.conv2d(pixels, self.patch_weight, self.patch_bias, stride=self.config.patch_size)
         x = x.flatten(2).transpose(1, 2)
-        first = [token for token in (self.class_embedding, self.distillation_embedding) if token is not None]
-        if first:
-            x = torch.cat((torch.stack(first).to(x.dtype).expand(len(x), -1, -1), x), dim=1)
+        tokens = [token for token in (self.class_embedding, self.distillation_embedding) if token is not None]
+        if tokens:
+            x = torch.cat((*(token.to(x.dtype).expand(len(x), 1, -1) for token in tokens), x), dim=1)
         if self.positions is not None:
             x = x + self.positions
         return x if self.pre_norm is None else self.pre_norm(x)
