@@ -9,14 +9,8 @@ from torch import Tensor
 from llavacli_core.documented.configs.base import PreTrainedConfig
 from llavacli_core.documented.configs.multimodal import LlavaConfig
 from llavacli_core.documented.models.cache import DynamicCache
-from llavacli_core.documented.models.generation import GenerationMixin
-from llavacli_core.documented.models.multimodal import (
-    Call,
-    Conditional,
-    Headless,
-    Layers,
-    MultimodalModel,
-)
+from llavacli_core.documented.models.call import Call, Layers
+from llavacli_core.documented.models.multimodal import Conditional, Headless, MultimodalModel
 from llavacli_core.documented.models.outputs import VisionOutput
 
 
@@ -82,7 +76,7 @@ class LlavaModel(Headless, LlavaPreTrainedModel):
         return self.answer(call)
 
 
-class LlavaForConditionalGeneration(Conditional, GenerationMixin, LlavaPreTrainedModel):
+class LlavaForConditionalGeneration(Conditional, LlavaPreTrainedModel):
     """LLaVA."""
 
     def forward(

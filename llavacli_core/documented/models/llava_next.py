@@ -9,19 +9,13 @@ from torch import Tensor
 from llavacli_core.documented.configs.base import PreTrainedConfig
 from llavacli_core.documented.configs.multimodal import LlavaNextConfig
 from llavacli_core.documented.models.cache import DynamicCache
-from llavacli_core.documented.models.generation import GenerationMixin
-from llavacli_core.documented.models.multimodal import (
-    Call,
-    Conditional,
-    Headless,
-    Layers,
-    MultimodalModel,
-    Tiled,
-)
+from llavacli_core.documented.models.call import Call, Layers
+from llavacli_core.documented.models.multimodal import Conditional, Headless
 from llavacli_core.documented.models.outputs import VisionOutput
+from llavacli_core.documented.models.tiled import TiledModel
 
 
-class LlavaNextPreTrainedModel(Tiled, MultimodalModel):
+class LlavaNextPreTrainedModel(TiledModel):
     """LLaVA-NeXT, with its head or without."""
 
     config_class: ClassVar[type[PreTrainedConfig]] = LlavaNextConfig
@@ -87,7 +81,7 @@ class LlavaNextModel(Headless, LlavaNextPreTrainedModel):
         return self.answer(call)
 
 
-class LlavaNextForConditionalGeneration(Conditional, GenerationMixin, LlavaNextPreTrainedModel):
+class LlavaNextForConditionalGeneration(Conditional, LlavaNextPreTrainedModel):
     """LLaVA-NeXT."""
 
     def forward(

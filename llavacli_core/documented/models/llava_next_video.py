@@ -9,19 +9,13 @@ from torch import Tensor
 from llavacli_core.documented.configs.base import PreTrainedConfig
 from llavacli_core.documented.configs.multimodal import LlavaNextVideoConfig
 from llavacli_core.documented.models.cache import DynamicCache
-from llavacli_core.documented.models.generation import GenerationMixin
-from llavacli_core.documented.models.multimodal import (
-    Call,
-    Conditional,
-    Headless,
-    Layers,
-    MultimodalModel,
-    Tiled,
-)
+from llavacli_core.documented.models.call import Call, Layers
+from llavacli_core.documented.models.multimodal import Conditional, Headless
 from llavacli_core.documented.models.outputs import VisionOutput
+from llavacli_core.documented.models.tiled import TiledModel
 
 
-class LlavaNextVideoPreTrainedModel(Tiled, MultimodalModel):
+class LlavaNextVideoPreTrainedModel(TiledModel):
     """LLaVA-NeXT-Video, with its head or without."""
 
     config_class: ClassVar[type[PreTrainedConfig]] = LlavaNextVideoConfig
@@ -107,7 +101,7 @@ class LlavaNextVideoModel(Headless, LlavaNextVideoPreTrainedModel):
         return self.answer(call)
 
 
-class LlavaNextVideoForConditionalGeneration(Conditional, GenerationMixin, LlavaNextVideoPreTrainedModel):
+class LlavaNextVideoForConditionalGeneration(Conditional, LlavaNextVideoPreTrainedModel):
     """LLaVA-NeXT-Video."""
 
     def forward(

@@ -5,15 +5,17 @@ B batch  T sequence  S positions, those in the cache included  D hidden size  V 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from llavacli_core.config import ModelConfig
+from llavacli_core.documented.configs.generation import GenerationConfig
 from llavacli_core.documented.models.cache import DynamicCache
+from llavacli_core.documented.models.call import PROMPT, Call, Layers, present_positions
+from llavacli_core.documented.models.generation import GenerationMixin, Prefilled, Prompts
 from llavacli_core.documented.models.initialise import initialise
 from llavacli_core.documented.models.outputs import (
     BaseModelOutputWithPast,
@@ -21,35 +23,12 @@ from llavacli_core.documented.models.outputs import (
     VisionOutput,
 )
 from llavacli_core.documented.models.pretrained import PreTrainedModel
-from llavacli_core.documented.models.seeing import Seen, chosen_layers, grid_of, look, tiles_of
-from llavacli_core.nn.connector import lay_out
+from llavacli_core.documented.models.seeing import Seen, chosen_layers, look
+from llavacli_core.engine.forward import check_finite
+from llavacli_core.errors import BadOption
 from llavacli_core.nn.decoder import causal_loss
 from llavacli_core.nn.llava import Llava
 from llavacli_core.nn.trace import Trace
-
-Layers = int | list[int] | tuple[int, ...] | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Call:
-    """The arguments of `forward` under their documented names; what a family does not take stays None."""
-
-    input_ids: Tensor | None = None
-    pixel_values: Tensor | None = None
-    pixel_values_videos: Tensor | None = None
-    image_sizes: Tensor | None = None
-    attention_mask: Tensor | None = None
-    position_ids: Tensor | None = None
-    past_key_values: DynamicCache | None = None
-    inputs_embeds: Tensor | None = None
-    vision_feature_layer: Layers = None
-    vision_feature_select_strategy: str | None = None
-    labels: Tensor | None = None
-    use_cache: bool | None = None
-    logits_to_keep: int | Tensor = 0
-    output_attentions: bool | None = None
-    output_hidden_states: bool | None = None
-    return_dict: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -213,8 +192,10 @@ class Headless(MultimodalModel):
         return self.shaped(BaseModelOutputWithPast(self.network.decoder.norm(run.states), **run.shared), call)
 
 
-class Conditional(MultimodalModel):
-    """A LLaVA that ends in scores."""
+class Conditional(GenerationMixin, MultimodalModel):
+    """A LLaVA that ends in scores, and answers."""
+
+    positions = None  # rotary positions go on and on
 
     def answer(self, call: Call) -> Any:
         """Scores [B, T, V], with labels the loss, and what else the call asks for."""
@@ -225,57 +206,21 @@ class Conditional(MultimodalModel):
         loss = None if call.labels is None else causal_loss(logits, call.labels.to(logits.device))
         return self.shaped(CausalLMOutputWithPast(loss, logits, **run.shared), call)
 
-
-class Tiled:
-    """What AnyRes adds: pictures of several tiles, unpadded, with newlines."""
-
-    network: Any
-    config: Any
-    parsed: Any
-    see: Any
-
-    def image_features(self, call: Call, *, states: bool = False) -> VisionOutput:
-        """`pooler_output`: for each picture, [tokens, D]."""
-        if call.image_sizes is None:
-            raise ValueError("pixel_values need image_sizes, the pictures' (height, width)")
-        assert call.pixel_values is not None
-        grids = [grid_of(size, self.parsed) for size in call.image_sizes]
-        tiles = tiles_of(call.pixel_values, grids)
-        layer, strategy = call.vision_feature_layer, call.vision_feature_select_strategy
-        seen = self.see(tiles, layer, strategy, frames=False, states=states)
-        parts = seen.features.split([grid.tiles for grid in grids])
-        pictures = self.pack_image_features(parts, call.image_sizes, strategy, self.network.connector.newline)[0]
-        return VisionOutput(seen.last, pictures, seen.hidden_states)
-
-    def pack_image_features(
-        self,
-        image_features: Sequence[Tensor],
-        image_sizes: Tensor,
-        vision_feature_select_strategy: str | None = None,
-        image_newline: Tensor | None = None,
-    ) -> tuple[list[Tensor], Tensor]:
-        """Each picture's [tiles, patches, D] -> [tokens, D], unpadded, rows ending in `image_newline`; the lengths."""
-        side = self.parsed.vision.side
-        pictures = []
-        for features, size in zip(image_features, image_sizes, strict=True):
-            grid = grid_of(size, self.parsed)
-            if len(features) == 1:
-                grid = replace(grid, rows=0, cols=0)
-            pictures.append(lay_out(features, grid, side, image_newline))
-        lengths = torch.tensor([len(picture) for picture in pictures], device=pictures[0].device)
-        return pictures, lengths
-
-
-def present_positions(mask: Tensor | None, start: int, length: int) -> Tensor | None:
-    """`attention_mask` over all positions [B, S], true at tokens; None where nothing is padding.
-
-    A mask of the new positions alone means that all before them are tokens.
-    """
-    if mask is None:
-        return None
-    if mask.dim() != 2 or mask.shape[1] not in (length, start + length):
-        raise ValueError(f"attention_mask is [batch, {start + length}], not {list(mask.shape)}")
-    present = mask.bool()
-    if mask.shape[1] == length and start:
-        present = torch.cat((present.new_ones(len(present), start), present), dim=1)
-    return None if bool(present.all()) else present
+    def prefill(self, inputs: dict[str, Any], asked: GenerationConfig) -> Prompts:
+        """The prompts without their padding, each into a cache of its own."""
+        unknown = inputs.keys() - {field.name for field in fields(Call)} - {"cache_position"}
+        if unknown or inputs.get("past_key_values") is not None:
+            raise BadOption(f"generate takes no {', '.join(sorted(unknown)) or 'past_key_values'}")
+        call = Call(**{name: value for name, value in inputs.items() if name in PROMPT})
+        x, _, _ = self.embed(call)
+        present = present_positions(call.attention_mask, 0, x.shape[1])
+        ids = x.new_empty(x.shape[0], 0, dtype=torch.long) if call.input_ids is None else call.input_ids
+        prefilled = []
+        for row, words in enumerate(x):
+            kept = slice(None) if present is None else present[row]
+            cache = self.empty_cache(words[None, kept])
+            states = self.network.decoder(words[None, kept], cache)
+            logits = check_finite(self.network.decoder.logits(states[:, -1]))
+            prompt = ids[row, kept].tolist() if call.input_ids is not None else ()
+            prefilled.append(Prefilled(tuple(prompt), cache.rows(), logits))
+        return Prompts(ids, prefilled)

@@ -130,7 +130,7 @@ class PreTrainedModel(nn.Module):
         """The weights under their published names."""
         return {name: weight.detach() for name, weight in published(self.network, self.names).items()}
 
-    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> None:  # type: ignore[override]
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> None:
         """Copy weights under published names into the model."""
         take_in(self.network, self.names, state_dict, strict=strict)
 
@@ -153,7 +153,7 @@ class PreTrainedModel(nn.Module):
     def get_input_embeddings(self) -> nn.Embedding:
         """The token embedding as a module: ids to vectors, its weight the model's own."""
         weight = self.network.decoder.embedding.weight
-        module = nn.Embedding(*weight.shape, device="meta")
+        module = nn.Embedding(weight.shape[0], weight.shape[1], device="meta")
         module.weight = weight
         return module
 

@@ -9,14 +9,8 @@ from torch import Tensor
 from llavacli_core.documented.configs.base import PreTrainedConfig
 from llavacli_core.documented.configs.multimodal import VipLlavaConfig
 from llavacli_core.documented.models.cache import DynamicCache
-from llavacli_core.documented.models.generation import GenerationMixin
-from llavacli_core.documented.models.multimodal import (
-    Call,
-    Conditional,
-    Headless,
-    Layers,
-    MultimodalModel,
-)
+from llavacli_core.documented.models.call import Call, Layers
+from llavacli_core.documented.models.multimodal import Conditional, Headless, MultimodalModel
 from llavacli_core.documented.models.outputs import VisionOutput
 
 
@@ -78,7 +72,7 @@ class VipLlavaModel(Headless, VipLlavaPreTrainedModel):
         return self.answer(call)
 
 
-class VipLlavaForConditionalGeneration(Conditional, GenerationMixin, VipLlavaPreTrainedModel):
+class VipLlavaForConditionalGeneration(Conditional, VipLlavaPreTrainedModel):
     """ViP-LLaVA."""
 
     def forward(

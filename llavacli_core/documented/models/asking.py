@@ -1,0 +1,107 @@
+"""The parameters of one `generate` call, and what the engine makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from llavacli_core.documented.configs.generation import FIELDS, GenerationConfig
+from llavacli_core.engine.settled import Settled
+from llavacli_core.errors import BadOption
+from llavacli_core.options import Sampling
+
+# What `generate` does where neither the call nor the checkpoint says anything.
+DEFAULTS: Mapping[str, Any] = {
+    "min_length": 0,
+    "do_sample": False,
+    "early_stopping": False,
+    "num_beams": 1,
+    "num_return_sequences": 1,
+    "temperature": 1.0,
+    "top_k": 50,
+    "top_p": 1.0,
+    "repetition_penalty": 1.0,
+    "length_penalty": 1.0,
+    "no_repeat_ngram_size": 0,
+}
+NEW_TOKENS = 20  # where no length is given
+UNAVAILABLE = (
+    *("max_time", "stop_strings", "typical_p", "epsilon_cutoff", "eta_cutoff", "bad_words_ids", "suppress_tokens"),
+    *("begin_suppress_tokens", "output_attentions", "output_hidden_states", "output_scores", "output_logits"),
+)
+NEUTRAL: tuple[Any, ...] = (None, False, 0, 1, [])  # set to these, they ask for nothing
+
+
+def resolve(
+    own: GenerationConfig, given: GenerationConfig | None, options: Mapping[str, Any]
+) -> tuple[GenerationConfig, dict[str, Any]]:
+    """The call's keywords, else its config's, else the model's own, else defaults; and what is no parameter."""
+    asked = GenerationConfig()
+    for name in FIELDS:
+        stated = (options.get(name), getattr(given, name, None), getattr(own, name, None), DEFAULTS.get(name))
+        setattr(asked, name, next((value for value in stated if value is not None), None))
+    for name in UNAVAILABLE:
+        if getattr(asked, name) not in NEUTRAL:
+            raise BadOption(f"generate: {name} is not available", hint="leave it out, also of generation_config.json")
+    if asked.do_sample and not asked.temperature > 0:
+        raise BadOption(f"temperature must be above 0 to sample, not {asked.temperature}", hint="do_sample=False")
+    if asked.num_return_sequences > (asked.num_beams if not asked.do_sample or asked.num_beams > 1 else 10**6):
+        raise BadOption("num_return_sequences may not exceed num_beams", hint="do_sample=True, or more beams")
+    return asked, {name: value for name, value in options.items() if name not in FIELDS}
+
+
+def settled_by(asked: GenerationConfig, width: int, positions: int | None) -> Settled:
+    """For prompts of `width` tokens, padding included; `positions` there are, None where there is no end of them."""
+    limit = _limit(asked, width)
+    minimum = asked.min_length - width if asked.min_new_tokens is None else asked.min_new_tokens
+    return Settled(
+        sampling=Sampling(
+            max_tokens=limit,
+            temperature=float(asked.temperature) if asked.do_sample else 0.0,
+            top_k=asked.top_k or None,
+            top_p=asked.top_p,
+            min_p=asked.min_p,
+            repetition_penalty=asked.repetition_penalty,
+            beams=asked.num_beams,
+        ),
+        stop_ids=ids_of(asked.eos_token_id),
+        max_tokens=limit,
+        limit=limit if positions is None else min(limit, positions - width),
+        length_penalty=asked.length_penalty,
+        early_stopping=asked.early_stopping,
+        no_repeat_ngram_size=asked.no_repeat_ngram_size,
+        min_tokens=max(minimum, 0),
+        forced_first=asked.forced_bos_token_id if width == 1 else None,
+        forced_last=ids_of(asked.forced_eos_token_id),
+    )
+
+
+def seeded(settled: Settled) -> Settled:
+    """The same for one answer, with draws of its own that torch.manual_seed decides."""
+    if settled.sampling.temperature == 0:
+        return settled
+    return replace(settled, sampling=replace(settled.sampling, seed=int(torch.randint(2**62, ()))))
+
+
+def ids_of(value: int | Sequence[int] | torch.Tensor | None) -> tuple[int, ...]:
+    """One id, several, or none, as a tuple."""
+    if value is None:
+        return ()
+    if isinstance(value, torch.Tensor):
+        return tuple(value.flatten().tolist())
+    return (value,) if isinstance(value, int) else tuple(value)
+
+
+def _limit(asked: GenerationConfig, width: int) -> int:
+    """How many new tokens there may be."""
+    if asked.max_new_tokens is None and asked.max_length is None:
+        return NEW_TOKENS
+    limit = asked.max_length - width if asked.max_new_tokens is None else asked.max_new_tokens
+    if limit < 1:
+        raise BadOption(
+            f"max_length {asked.max_length} leaves no room behind {width} tokens", hint="max_new_tokens=..."
+        )
+    return int(limit)
