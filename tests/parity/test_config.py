@@ -137,6 +137,36 @@ CONFIGS = {
         "vision_config": None,
         "image_grid_pinpoints": None,
     },
+    "nothing but the family, vip": {"model_type": "vipllava"},
+    "vip-llava-7b": {
+        "model_type": "vipllava",
+        "projector_layernorm_eps": 1e-05,
+        "text_config": LLAMA_7B,
+        "vision_config": CLIP,
+        "vision_feature_layers": [-2, -5, -8, -11, 6],
+    },
+    "vip, two layers": {"model_type": "vipllava", "vision_feature_layer": [3, -1], "projector_layernorm_eps": 1e-6},
+    "nothing but the family, video": {"model_type": "llava_next_video"},
+    "video, 7b": {
+        "model_type": "llava_next_video",
+        "image_token_index": 32001,
+        "video_token_index": 32000,
+        "text_config": LLAMA_7B | {"rope_scaling": {"factor": 2.5, "type": "linear"}, "type": "linear"},
+        "vision_config": CLIP,
+        "spatial_pool_mode": "average",
+        "spatial_pool_out_channels": 1024,
+    },
+    "video, strays of the converter alone": {
+        "model_type": "llava_next_video",
+        "text_config": LLAMA_7B | {"type": "linear", "factor": 2.5},
+    },
+    "video, 32k": {
+        "model_type": "llava_next_video",
+        "text_config": MISTRAL | {"sliding_window": None},
+        "video_token_id": 32005,
+        "spatial_pool_mode": "max",
+        "spatial_pool_stride": 3,
+    },
     "several layers": {
         "model_type": "llava_next",
         "vision_feature_layer": [-2, 6, -5],
@@ -168,7 +198,9 @@ def ours(config: ModelConfig) -> dict:
         "vision": {name: getattr(config.vision, name) for name in VISION},
         "layers": connector.vision_feature_layers,
         "strategy": connector.vision_feature_select_strategy,
-        "projector": (connector.projector_hidden_act, connector.projector_bias),
+        "projector": (connector.projector_hidden_act, connector.projector_bias, connector.projector_layernorm_eps),
+        "pooling": None if connector.pooling is None else (connector.pooling.mode, connector.pooling.stride),
+        "video_token": config.video_token_id,
         "image_token": config.image_token_id,
         "pinpoints": config.image_grid_pinpoints,
         "eos": config.eos_token_ids,
@@ -180,6 +212,8 @@ def theirs(config) -> dict:
     text, vision, rope = config.text_config, config.vision_config, config.text_config.rope_parameters
     attention_bias = getattr(text, "attention_bias", False)
     states = vision.num_hidden_layers + 1
+    takes_videos = config.model_type == "llava_next_video"
+    tiled = takes_videos or config.model_type == "llava_next"
     return {
         "text": {name: getattr(text, name) for name in TEXT},
         "head_dim": getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads,
@@ -188,17 +222,23 @@ def theirs(config) -> dict:
         "biases": (attention_bias or text.model_type == "qwen2", attention_bias, getattr(text, "mlp_bias", False)),
         "vision": {name: getattr(vision, name) for name in VISION},
         "layers": tuple(layer % states for layer in listed(config.vision_feature_layer)),
-        "strategy": config.vision_feature_select_strategy,
-        "projector": (config.projector_hidden_act, config.multimodal_projector_bias),
+        "strategy": getattr(config, "vision_feature_select_strategy", "default"),
+        "projector": (
+            config.projector_hidden_act,
+            getattr(config, "multimodal_projector_bias", True),
+            getattr(config, "projector_layernorm_eps", None),
+        ),
+        "pooling": (config.spatial_pool_mode, config.spatial_pool_stride) if takes_videos else None,
+        "video_token": config.video_token_index if takes_videos else None,
         "image_token": config.image_token_index,
-        "pinpoints": tuple(map(tuple, config.image_grid_pinpoints)) if config.model_type == "llava_next" else None,
+        "pinpoints": tuple(map(tuple, config.image_grid_pinpoints)) if tiled else None,
         "eos": listed(text.eos_token_id),
     }
 
 
 def listed(value) -> tuple:
     """One, several or none, as a tuple."""
-    return () if value is None else tuple(value) if isinstance(value, list) else (value,)
+    return () if value is None else tuple(value) if isinstance(value, list | tuple) else (value,)
 
 
 def windows(text) -> tuple:

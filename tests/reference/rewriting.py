@@ -36,7 +36,9 @@ def edited(folder: Path, name: str, change: Callable[[dict[str, Any]], Any]) -> 
 
 
 def hub_layout(name: str) -> str:
-    """As llava-hf published: the tower keeps its `vision_model`."""
+    """As llava-hf published: the tower keeps its `vision_model`, the pool stands beside it."""
+    if "vision_resampler" in name:
+        return name.removeprefix("model.")
     return re.sub(r"^vision_tower\.(?!vision_model)", "vision_tower.vision_model.", name)
 
 
@@ -145,11 +147,28 @@ def without_defaults(part: dict[str, Any]) -> dict[str, Any]:
     return kept | {"model_type": part["model_type"], "torch_dtype": "bfloat16"}
 
 
+def old_vip_config(folder: Path) -> None:
+    """`vision_feature_layers`, as before transformers 5.23."""
+    old_config(folder)
+
+    def change(values: dict[str, Any]) -> None:
+        values["vision_feature_layers"] = values.pop("vision_feature_layer")
+
+    edited(folder, "config.json", change)
+
+
+def one_token_for_both(folder: Path) -> None:
+    """config.json gives pictures the videos' token, as early copies of LLaVA-NeXT-Video's did."""
+    edited(folder, "config.json", lambda values: values.update(image_token_index=values["video_token_index"]))
+
+
 def new_config(folder: Path) -> None:
     """The names of transformers 5, none of the old ones."""
 
     def change(values: dict[str, Any]) -> None:
         values["image_token_id"] = values.pop("image_token_index")
+        if "video_token_index" in values:
+            values["video_token_id"] = values.pop("video_token_index")
         if isinstance(values["vision_feature_layer"], int):
             values["vision_feature_layer"] = [values["vision_feature_layer"]]
 
@@ -192,6 +211,32 @@ def legacy_preprocessor(folder: Path) -> None:
         values["feature_extractor_type"] = "CLIPFeatureExtractor"
 
     edited(folder, "preprocessor_config.json", change)
+
+
+def video_preprocessor(folder: Path) -> None:
+    """As on the Hub: a file for pictures, one for frames, both of 2024."""
+    hub_preprocessor(folder)
+    frames = take_video_part(folder) | {"image_processor_type": "LlavaNextVideoImageProcessor"}
+    (folder / "video_preprocessor_config.json").write_text(json.dumps(frames))
+
+
+def frames_like_pictures(folder: Path) -> None:
+    """Nothing says how frames are prepared: as pictures, less the tiles."""
+    take_video_part(folder)
+
+
+def pictures_like_frames(folder: Path) -> None:
+    """preprocessor_config.json is the video processor's, which was once saved to that name, and has no pinpoints."""
+    hub_preprocessor(folder)
+    frames = take_video_part(folder) | {"image_processor_type": "LlavaNextVideoImageProcessor"}
+    (folder / "preprocessor_config.json").write_text(json.dumps(frames))
+
+
+def take_video_part(folder: Path) -> dict[str, Any]:
+    part: dict[str, Any] = {}
+    edited(folder, "processor_config.json", lambda values: part.update(values.pop("video_processor")))
+    del part["video_processor_type"]
+    return part
 
 
 def without_processor(folder: Path) -> None:
