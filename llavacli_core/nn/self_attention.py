@@ -55,4 +55,4 @@ class RelativePositionBias(nn.Module):
             last = len(self.table)
             index = nn.functional.pad(index, (1, 0, 1, 0))
             index[0, :], index[:, 0], index[0, 0] = last - 3, last - 2, last - 1
-        return self.table[index].permute(2, 0, 1)[None]
+        return self.table[index].permute(2, 0, 1)[None].contiguous()
