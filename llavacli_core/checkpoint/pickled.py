@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 from pathlib import Path
 
 import torch
@@ -19,9 +20,10 @@ def read(file: Path) -> dict[str, Tensor]:
     with file.open("rb") as opened:
         mappable = opened.read(len(ZIP)) == ZIP
     try:
-        values = torch.load(file, map_location="cpu", weights_only=True, mmap=mappable)
+        with warnings.catch_warnings(action="ignore"):  # of old forms, on stderr, where the core never writes
+            values = torch.load(file, map_location="cpu", weights_only=True, mmap=mappable)
     except pickle.UnpicklingError as error:
-        if "nsupported" not in str(error):  # "Unsupported global", "Unsupported class": what would have run code
+        if "GLOBAL" not in str(error):  # the opcode that names a function or class to call
             raise _damaged(file, error) from error
         raise BrokenModel(
             f"{file} holds more than tensors: reading it could run code, so it was not read",
@@ -37,7 +39,7 @@ def read(file: Path) -> dict[str, Tensor]:
                 f"{name!r:.80} in {file} is no plain tensor, but {type(value).__name__}",
                 hint="the file is no plain checkpoint; a training state must be converted first",
             )
-    return values
+    return {name: value.detach() for name, value in values.items()}
 
 
 def format_of(tensor: Tensor) -> str:
@@ -46,5 +48,6 @@ def format_of(tensor: Tensor) -> str:
 
 
 def _damaged(file: Path, error: Exception) -> BrokenModel:
-    said = (str(error).strip() or type(error).__name__).splitlines()[0]
-    return BrokenModel(f"{file} is damaged or cut short: {said:.200}", hint="fetch the checkpoint again")
+    _, _, reason = str(error).rpartition("WeightsUnpickler error: ")
+    said = (reason.strip() or type(error).__name__).splitlines()[0]
+    return BrokenModel(f"{file} is damaged or cut short: {said:.100}", hint="fetch the checkpoint again")

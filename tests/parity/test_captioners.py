@@ -1,4 +1,4 @@
-"""Every encoder and decoder that the documents pair: our network gives the reference's numbers, at once and by steps."""
+"""Every encoder and decoder that the documents pair gives the reference's numbers, at once and step by step."""
 
 import json
 
@@ -55,7 +55,7 @@ def test_labels_give_the_loss_and_its_gradients(pair):
     labels = ids.clone()
     labels[0, 5:] = -100
     expected = reference(pixels, labels=labels)
-    network.requires_grad_(True)
+    network.requires_grad_()
     logits, loss = network(pixels, labels=labels)
     assert_close(loss, expected.loss, **CLOSE)
     assert_close(logits, expected.logits, **CLOSE)
