@@ -196,6 +196,7 @@ def ours(config: ModelConfig) -> dict:
         "windows": text.sliding_windows,
         "biases": (text.qkv_bias, text.output_bias, text.mlp_bias),
         "vision": {name: getattr(config.vision, name) for name in VISION},
+        "pixels": (config.vision.image_size, config.vision.patch_size),
         "layers": connector.vision_feature_layers,
         "strategy": connector.vision_feature_select_strategy,
         "projector": (connector.projector_hidden_act, connector.projector_bias, connector.projector_layernorm_eps),
@@ -221,6 +222,7 @@ def theirs(config) -> dict:
         "windows": windows(text),
         "biases": (attention_bias or text.model_type == "qwen2", attention_bias, getattr(text, "mlp_bias", False)),
         "vision": {name: getattr(vision, name) for name in VISION},
+        "pixels": ((vision.image_size,) * 2, (vision.patch_size,) * 2),
         "layers": tuple(layer % states for layer in listed(config.vision_feature_layer)),
         "strategy": getattr(config, "vision_feature_select_strategy", "default"),
         "projector": (
