@@ -1,0 +1,147 @@
+"""Captioners through the engine: greedy and with beams, in the lengths that the checkpoint asks for, as the reference."""
+
+import json
+
+import pytest
+import torch
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import AutoImageProcessor, GenerationConfig, PreTrainedTokenizerFast, ViTImageProcessorPil
+
+import llavacli_core as core
+from llavacli_core.options import Sampling
+from tests.parity.asking import finish
+from tests.reference import captioners, pictures
+
+pytestmark = pytest.mark.parity
+
+NAMES = ("vit+gpt2", "deit+trocr", "beit+roberta", "swin+bert", "vit-plain+trocr-sinusoidal")
+PICTURES = (pictures.photo(), pictures.sized(31, 97), pictures.in_mode("L"))
+
+
+def small_files(folder):
+    """A tokenizer of as many words as there are ids, and a preprocessor."""
+    words = {f"w{number}": number for number in range(captioners.VOCABULARY)}
+    tokenizer = Tokenizer(models.WordLevel(words, unk_token="w5"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token="w0", pad_token="w1", eos_token="w3", unk_token="w5"
+    ).save_pretrained(folder)
+    side = captioners.SIDE
+    ViTImageProcessorPil(size={"height": side, "width": side}).save_pretrained(folder)
+
+
+@pytest.fixture(scope="module")
+def captioner(tmp_path_factory):
+    """The folder of a captioner by name, and the reference loaded from it; `values` join its generation_config.json."""
+
+    def make(name, **values):
+        folder = tmp_path_factory.mktemp("captioner")
+        model = captioners.write(captioners.BY_NAME[name], folder)
+        small_files(folder)
+        asked = json.loads((folder / "generation_config.json").read_text()) | values
+        (folder / "generation_config.json").write_text(json.dumps(asked))
+        model.generation_config = GenerationConfig.from_pretrained(folder)
+        return core.load(folder, device="cpu", dtype="float32"), Reference(folder, model)
+
+    return make
+
+
+class Reference:
+    def __init__(self, folder, model):
+        self.model = model
+        self.processor = AutoImageProcessor.from_pretrained(folder, backend="pil")
+
+    @torch.inference_mode()
+    def __call__(self, picture, **options):
+        pixels = self.processor(pictures.upright(picture).convert("RGB"), return_tensors="pt")["pixel_values"]
+        return tuple(self.model.generate(pixels, do_sample=False, **options)[0, 1:].tolist())
+
+
+def caption(engine, picture, **sampling):
+    return finish(engine.generate([core.Message("user", core.Image(picture))], Sampling(**sampling)))
+
+
+def trimmed(ids):
+    """The reference's ids up to the first end; what follows is padding of its own."""
+    return ids[: ids.index(captioners.END) + 1] if captioners.END in ids else ids
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_captions(name, captioner):
+    engine, reference = captioner(name)
+    for picture in PICTURES:
+        done = caption(engine, picture, max_tokens=30)
+        assert done.token_ids == trimmed(reference(picture, max_new_tokens=30, num_beams=1))
+        assert done.text == engine.processor.tokenizer.decode(done.token_ids)
+        assert (done.prompt_text, done.usage.prompt_tokens) == ("", 1)
+        assert caption(engine, picture).token_ids == trimmed(reference(picture, num_beams=1))  # 20 tokens
+        for beams in (3, 4):
+            options = {"max_new_tokens": 16, "num_beams": beams}
+            assert caption(engine, picture, max_tokens=16, beams=beams).token_ids == trimmed(
+                reference(picture, **options)
+            )
+
+
+ASKED = (
+    {"max_length": 12},
+    {"max_new_tokens": 9, "min_new_tokens": 6},
+    {"max_length": 24, "min_length": 10},
+    {"no_repeat_ngram_size": 2},
+    {"forced_bos_token_id": 7},
+    {"max_length": 10, "forced_eos_token_id": 3},
+    {"no_repeat_ngram_size": 3, "length_penalty": 2.0, "early_stopping": True, "max_length": 18},
+)
+
+
+@pytest.mark.parametrize("values", ASKED, ids=lambda values: ", ".join(values))
+@pytest.mark.parametrize("name", ["vit+gpt2", "deit+trocr"])
+def test_what_generation_config_asks_for(name, values, captioner):
+    engine, reference = captioner(name, **values)
+    for beams in (1, 4):
+        done = caption(engine, PICTURES[0], beams=beams)
+        assert done.token_ids == trimmed(reference(PICTURES[0], num_beams=beams))
+
+
+def test_captions_together_are_captions_alone(captioner):
+    engine, _ = captioner("deit+trocr")
+    asked = [
+        ([core.Message("user", core.Image(PICTURES[place % 3]))], Sampling(max_tokens=length))
+        for place, length in enumerate((3, 30, 12, 1, 25, 8))
+    ]
+    done = {index: event for index, event in engine.batch(asked, rows=4) if isinstance(event, core.Done)}
+    for index, (messages, sampling) in enumerate(asked):
+        assert done[index].token_ids == finish(engine.generate(messages, sampling)).token_ids
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [core.Message("user", [core.Image(PICTURES[0]), "What is this?"])],
+        [core.Message("system", "Be brief."), core.Message("user", core.Image(PICTURES[0]))],
+        [core.Message("user", [core.Image(PICTURES[0]), core.Image(PICTURES[1])])],
+        [core.Message("user", "Hello")],
+        [core.Message("user", core.Video("clip.mp4"))],
+        [],
+    ],
+)
+def test_anything_but_one_picture_is_refused(messages, captioner):
+    engine, _ = captioner("vit+gpt2")
+    with pytest.raises(core.errors.BadOption, match="caption"):
+        next(engine.generate(messages))
+
+
+def test_a_second_turn_is_refused(captioner):
+    engine, _ = captioner("vit+gpt2")
+    session = engine.session()
+    finish(session.generate(core.Image(PICTURES[0])))
+    with pytest.raises(core.errors.BadOption, match="caption"):
+        next(session.generate("And now?"))
+
+
+def test_it_says_that_it_takes_no_prompt(captioner):
+    engine, _ = captioner("vit+gpt2")
+    assert (engine.info.family, engine.info.template, engine.info.takes_prompt) == (
+        "vision-encoder-decoder",
+        None,
+        False,
+    )
