@@ -1,4 +1,4 @@
-"""Captioners through the engine: greedy and with beams, in the lengths that the checkpoint asks for, as the reference."""
+"""Captioners through the engine: greedy and by beams, as long as the checkpoint asks for, are the reference's."""
 
 import json
 
@@ -93,7 +93,7 @@ ASKED = (
 )
 
 
-@pytest.mark.parametrize("values", ASKED, ids=lambda values: ", ".join(values))
+@pytest.mark.parametrize("values", ASKED, ids=", ".join)
 @pytest.mark.parametrize("name", ["vit+gpt2", "deit+trocr"])
 def test_what_generation_config_asks_for(name, values, captioner):
     engine, reference = captioner(name, **values)
