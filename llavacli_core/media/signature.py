@@ -1,6 +1,8 @@
-"""What a file that is no readable picture seems to be, told by its first bytes."""
+"""What a file is, told by its first bytes: a picture's drawing or page by mistake, a clip, or an animation."""
 
 from __future__ import annotations
+
+HEAD = 4096  # bytes that tell
 
 BY_PREFIX = (
     (b"%PDF", "a PDF document"),
@@ -8,11 +10,10 @@ BY_PREFIX = (
     (b"\xc5\xd0\xd3\xc6", "a PostScript drawing"),
     (b"PK\x03\x04", "a ZIP archive or an office document"),
     (b"\x1f\x8b", "gzip-compressed data"),
-    (b"\x1aE\xdf\xa3", "a Matroska or WebM video"),
-    (b"FLV\x01", "a Flash video"),
-    (b"\x00\x00\x01\xba", "an MPEG video"),
-    (b"\x00\x00\x01\xb3", "an MPEG video"),
     (b"version https://git-lfs", "a Git LFS pointer, not the file itself"),
+    (b"#EXTM3U", "a playlist"),
+    (b"ffconcat", "a playlist"),
+    (b"v=0", "a stream's description"),
 )
 
 BY_MARKUP = (
@@ -21,7 +22,22 @@ BY_MARKUP = (
     (b"<html", "an HTML page"),
 )
 
+CLIP_BY_PREFIX = (
+    (b"\x1aE\xdf\xa3", "a Matroska or WebM video"),
+    (b"FLV\x01", "a Flash video"),
+    (b"\x00\x00\x01\xba", "an MPEG video"),
+    (b"\x00\x00\x01\xb3", "an MPEG video"),
+    (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "a Windows Media video"),
+    (b"DKIF", "an IVF video"),
+    (b"YUV4MPEG2 ", "a YUV4MPEG video"),
+)
+
 STILL_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"avif", b"avis")
+SOUND_BRANDS = (b"M4A ", b"M4B ", b"M4P ")
+ATOMS = (b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"moof", b"styp")  # QuickTime files that skip `ftyp`
+OGG_VIDEO = (b"\x80theora", b"\x01video", b"BBCD\x00", b"OVP80")
+TS_PACKETS = ((188, 0), (192, 4), (204, 0))  # bytes of a packet, and where in it the sync byte is
+TS_SYNC = 0x47
 
 
 def seems(data: bytes) -> str | None:
@@ -29,11 +45,48 @@ def seems(data: bytes) -> str | None:
     for prefix, kind in BY_PREFIX:
         if data.startswith(prefix):
             return kind
+    if (kind_of_clip := clip_kind(data)) is not None:
+        return kind_of_clip
     if data[4:8] == b"ftyp":
-        return "a HEIC or AVIF picture" if data[8:12] in STILL_BRANDS else "an MP4 or QuickTime video"
-    if data[:4] == b"RIFF" and data[8:12] == b"AVI ":
-        return "an AVI video"
+        return "an MP4 sound file" if data[8:12] in SOUND_BRANDS else "a HEIC or AVIF picture"
     start = data[:1024].lower()
     if start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
         return next((kind for tag, kind in BY_MARKUP if tag in start), "an XML document")
     return None
+
+
+def is_clip(data: bytes) -> bool:
+    """Whether a file that begins with `data` (its first `HEAD` bytes suffice) is a video; animations are pictures."""
+    return clip_kind(data) is not None
+
+
+def is_animation(data: bytes) -> bool:
+    """Whether it is of a picture format that may hold several frames: GIF, PNG, WebP, AVIF."""
+    if data[4:8] == b"ftyp":
+        return data[8:12] in STILL_BRANDS
+    webp = data[:4] == b"RIFF" and data[8:12] == b"WEBP"
+    return webp or data.startswith((b"GIF8", b"\x89PNG\r\n\x1a\n"))
+
+
+def clip_kind(data: bytes) -> str | None:
+    """The kind of video, with its article; None for anything else."""
+    for prefix, kind in CLIP_BY_PREFIX:
+        if data.startswith(prefix):
+            return kind
+    if data[4:8] == b"ftyp":
+        return None if data[8:12] in STILL_BRANDS + SOUND_BRANDS else "an MP4 or QuickTime video"
+    if data[4:8] in ATOMS:
+        return "an MP4 or QuickTime video"
+    if data[:4] == b"RIFF" and data[8:12] == b"AVI ":
+        return "an AVI video"
+    if data.startswith(b"OggS"):
+        return "an Ogg video" if any(mark in data[:HEAD] for mark in OGG_VIDEO) else None
+    return "an MPEG video" if _is_transport_stream(data) else None
+
+
+def _is_transport_stream(data: bytes) -> bool:
+    """Whether sync bytes stand where three packets of an MPEG transport stream begin."""
+    return any(
+        len(data) > offset + 2 * size and all(data[offset + n * size] == TS_SYNC for n in range(3))
+        for size, offset in TS_PACKETS
+    )

@@ -6,8 +6,11 @@ import hashlib
 import os
 import re
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from os import PathLike
+from typing import BinaryIO
 from urllib.parse import urlsplit
 
 from PIL import Image
@@ -46,16 +49,24 @@ def read_source(source: str | PathLike[str] | bytes | Image.Image, *, max_bytes:
             f"a picture cannot be read from a {type(source).__name__}", hint="give a path, a URL, bytes or a PIL image"
         )
     name = os.fsdecode(source)
+    path = local_path(name)
+    if path is not None:
+        return _of_bytes(_read(path, name, max_bytes), name, max_bytes)
+    from llavacli_core.media.fetch import fetch  # only those who fetch pay for urllib and ssl
+
+    return _of_bytes(fetch(name, max_bytes=min(max_bytes, MAX_BYTES)), name, max_bytes)
+
+
+def local_path(name: str) -> str | None:
+    """The path that a name or a file:// URL means; None for an http(s) URL. Raises UrlError for other URLs."""
     scheme = SCHEME.match(name)
     if scheme is None or os.path.exists(name):
-        return _of_bytes(_read(name, name, max_bytes), name, max_bytes)
+        return name
     match scheme[1].lower():
         case "http" | "https":
-            from llavacli_core.media.fetch import fetch  # only those who fetch pay for urllib and ssl
-
-            return _of_bytes(fetch(name, max_bytes=min(max_bytes, MAX_BYTES)), name, max_bytes)
+            return None
         case "file":
-            return _of_bytes(_read(_path_of(name), name, max_bytes), name, max_bytes)
+            return _path_of(name)
         case other:
             raise UrlError(f"{shown(name)}: {other} URLs are not supported", hint="use http, https or a path")
 
@@ -77,18 +88,25 @@ def _of_picture(image: Image.Image) -> Source:
     return Source(name, digest.hexdigest(), picture)
 
 
-def _read(path: str, name: str, max_bytes: int) -> bytes:
-    """The bytes of a regular file; anything else is refused before it is opened, as opening a pipe may wait forever."""
-    try:
+def open_regular(path: str, name: str) -> BinaryIO:
+    """A regular file, open; anything else is refused before it is opened, as opening a pipe may wait forever.
+
+    Raises MissingInput and UnreadableInput; so does reading it inside `explained`.
+    """
+    with explained(name):
         status = os.stat(path)
         if stat.S_ISDIR(status.st_mode):
             raise UnreadableInput(f"{shown(name)}: is a folder, not a picture", hint="name the pictures in it")
         if not stat.S_ISREG(status.st_mode):
             raise UnreadableInput(f"{shown(name)}: is not a regular file", hint="pipe it in, and give - as the source")
-        if status.st_size > max_bytes:
-            raise _too_large(name, max_bytes)
-        with open(path, "rb") as file:
-            return file.read(max_bytes + 1)  # one more, to notice a file that grows
+        return open(path, "rb")
+
+
+@contextmanager
+def explained(name: str) -> Iterator[None]:
+    """What the system says against opening or reading a file becomes MissingInput or UnreadableInput."""
+    try:
+        yield
     except (FileNotFoundError, NotADirectoryError) as error:
         hint = "only the shell expands ~; write the path out" if name.startswith("~") else "check the path"
         raise MissingInput(f"{shown(name)}: no such file", hint=hint) from error
@@ -97,6 +115,14 @@ def _read(path: str, name: str, max_bytes: int) -> bytes:
     except (OSError, ValueError) as error:  # ValueError: a null byte, which no path can hold
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise UnreadableInput(f"{shown(name)}: cannot be read ({reason})", hint="check the path") from error
+
+
+def _read(path: str, name: str, max_bytes: int) -> bytes:
+    """The bytes of a regular file."""
+    with explained(name), open_regular(path, name) as file:
+        if os.fstat(file.fileno()).st_size > max_bytes:
+            raise _too_large(name, max_bytes)
+        return file.read(max_bytes + 1)  # one more, to notice a file that grows
 
 
 def _path_of(url: str) -> str:
