@@ -12,8 +12,9 @@ from llavacli import streams
 from llavacli.__main__ import main
 from llavacli.command import SETTLED, Command, Group, command
 from llavacli.commands.describe import describe
+from llavacli.commands.mark import mark
 from llavacli.failures import READER_GONE, USAGE, Failure, failure, usage_failure
-from llavacli.options import TerminalOptions
+from llavacli.options import MARKS_HELP, TerminalOptions
 from llavacli.signals import Stopper
 from llavacli.streams import Notes
 
@@ -23,6 +24,7 @@ HELP = """Chat with pictures in the terminal.
 Examples:
   llavacli describe cat.jpg
   llavacli describe -m llava-hf/llava-v1.6-mistral-7b-hf -p "What is this?" cat.jpg
+  llavacli describe -m llava-hf/vip-llava-7b-hf --mark box:10%,10%,60%,60%:red -p "What is in the red box?" cat.jpg
   cat cat.jpg | llavacli describe -
 """
 
@@ -39,7 +41,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command(cls=Command, epilog=EPILOG)(command(describe))
+for each in (describe, mark):
+    app.command(cls=Command, epilog=f"{MARKS_HELP}\n\n{EPILOG}")(command(each))
 
 
 @app.callback(invoke_without_command=True)

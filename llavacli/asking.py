@@ -12,7 +12,7 @@ from llavacli.streams import Notes, OutputError
 if TYPE_CHECKING:
     import llavacli_core as core
 
-Loaded = TypeVar("Loaded", "core.Engine", "core.Processor")  # the latter in a dry run
+Loaded = TypeVar("Loaded", "core.Engine", "core.Processor | core.CaptionProcessor")  # the latter in a dry run
 
 
 class Show(Protocol):

@@ -124,7 +124,7 @@ def _kinds(parameters: Iterable[inspect.Parameter]) -> dict[str, Any]:
 def _settled(ctx: typer.Context, kinds: dict[str, Any]) -> dict[str, Any]:
     """Values for the options that no flag and no environment variable of Typer's has set."""
     free = {name for name in kinds if getattr(ctx.get_parameter_source(name), "name", None) == "DEFAULT"}
-    shared = {field.name for group in options.SHARED for field in fields(group)}
+    shared = _kinds(parameter for group in options.SHARED for parameter in _spread(group))
     commands = getattr(ctx.parent and ctx.parent.command, "commands", ())
     values = settings.configured(str(ctx.info_name), kinds, shared, commands) | settings.listed_in_environment(kinds)
     return {name: value for name, value in values.items() if name in free}

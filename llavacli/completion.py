@@ -1,4 +1,4 @@
-"""Completion of model names: aliases, what the shared cache holds, and folders. It must be quick: no torch, no Hub."""
+"""Completion of what only we know: model names and the shapes of marks. It must be quick: no torch, no Hub."""
 
 from __future__ import annotations
 
@@ -6,8 +6,18 @@ import os
 from collections.abc import Iterator
 
 
+def mark_shapes(incomplete: str) -> list[str]:
+    """The shapes of marks, each up to its coordinates."""
+    import llavacli_core as core
+
+    return [f"{shape}:" for shape in core.Mark.SHAPES if shape.startswith(incomplete)]
+
+
 def model_names(incomplete: str) -> list[str]:
-    """Names of models that begin with what is typed; for what looks like a path, the shell completes by itself."""
+    """Names of models that begin with what is typed: aliases, what the shared cache holds, and folders.
+
+    For what looks like a path, the shell completes by itself.
+    """
     if incomplete.startswith((".", "/", "~")):
         return []
     import llavacli_core as core

@@ -43,7 +43,7 @@ def load(options: ModelOptions, notes: Notes) -> core.Engine:
     )
 
 
-def load_processor(options: ModelOptions, notes: Notes) -> core.Processor:
+def load_processor(options: ModelOptions, notes: Notes) -> core.Processor | core.CaptionProcessor:
     """The processor alone: weights are neither loaded nor fetched."""
     import llavacli_core as core
 

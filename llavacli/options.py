@@ -7,10 +7,11 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from llavacli.completion import model_names
+from llavacli.completion import mark_shapes, model_names
 
 MODEL = "Model"
 GENERATION = "Generation"
+MARKS = "Marks"
 OUTPUT = "Output"
 
 
@@ -83,15 +84,21 @@ class GenerationOptions:
             "-p",
             panel=GENERATION,
             metavar="TEXT",
-            help='What to ask. [default: "Describe this image in detail."]',
+            help='What to ask. [default: "Describe this image in detail.", of a clip "... this video ..."]',
         ),
     ] = None
     system: Annotated[
         str | None, flag("--system", "-s", panel=GENERATION, metavar="TEXT", help="The system prompt.")
     ] = None
     max_tokens: Annotated[
-        int, flag("--max-tokens", panel=GENERATION, metavar="N", help="The longest answer, in tokens. [default: 256]")
-    ] = 256
+        int | None,
+        flag(
+            "--max-tokens",
+            panel=GENERATION,
+            metavar="N",
+            help="The longest answer, in tokens. [default: 256, or the captioner's own]",
+        ),
+    ] = None
     temperature: Annotated[
         float,
         flag("--temperature", panel=GENERATION, metavar="T", help="0 is greedy, hence reproducible. [default: 0]"),
@@ -110,6 +117,15 @@ class GenerationOptions:
         flag("--repetition-penalty", panel=GENERATION, metavar="R", help="Above 1 discourages repeats. [default: 1]"),
     ] = 1.0
     beams: Annotated[int, flag("--beams", panel=GENERATION, metavar="N", help="Beams to search with. [default: 1]")] = 1
+    length_penalty: Annotated[
+        float | None,
+        flag(
+            "--length-penalty",
+            panel=GENERATION,
+            metavar="F",
+            help="Above 0, beams favour long answers, below 0 short ones. [default: 1, or the captioner's own]",
+        ),
+    ] = None
     seed: Annotated[
         int | None, flag("--seed", panel=GENERATION, metavar="N", help="The same seed gives the same sample.")
     ] = None
@@ -126,6 +142,32 @@ class GenerationOptions:
     max_tiles: Annotated[
         int | None,
         flag("--max-tiles", panel=GENERATION, metavar="N", help="Cut a picture into at most N tiles (AnyRes)."),
+    ] = None
+    frames: Annotated[
+        int | None,
+        flag(
+            "--frames", panel=GENERATION, metavar="N", help="Show N frames of a clip. [default: the model's own number]"
+        ),
+    ] = None
+    fps: Annotated[
+        float | None, flag("--fps", panel=GENERATION, metavar="F", help="Show F frames of each second of a clip.")
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MarkOptions:
+    """What is drawn on pictures."""
+
+    mark: Annotated[
+        list[str] | None,
+        flag(
+            "--mark",
+            panel=MARKS,
+            metavar="SHAPE:COORDS[:COLOUR]",
+            help="Draw a mark on every picture; may be repeated. See below.",
+            repeatable=True,
+            autocompletion=mark_shapes,
+        ),
     ] = None
 
 
@@ -149,5 +191,11 @@ class RecordOptions:
     json: Annotated[bool, flag("--json", panel=OUTPUT, help="One JSON record per line.")] = False
     tokens: Annotated[bool, flag("--tokens", panel=OUTPUT, help="Add prompt_text and token_ids to records.")] = False
 
+
+MARKS_HELP = """\b
+Marks: SHAPE is box, ellipse, arrow (X1,Y1,X2,Y2), circle (X,Y,RADIUS), point (X,Y), polygon, scribble or
+mask (X1,Y1,X2,Y2,X3,Y3,...). COORDS count from the upper left corner: pixels (12,30,200,180), percent
+(10%,10%,60%,60%), or fractions, if all are within 0..1 and one has a decimal point (0.1,0.1,0.6,0.6).
+Then, in any order: a colour (red, #f00, #ff0000), alpha=0.5, width=8 or width=2%, and radius= for a point."""
 
 SHARED = (ModelOptions, GenerationOptions, TerminalOptions, RecordOptions)

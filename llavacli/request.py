@@ -1,4 +1,4 @@
-"""What a command asks the core: the question, and which pictures go into one prompt."""
+"""What a command asks the core: the question, and which pictures and clips go into one prompt."""
 
 from __future__ import annotations
 
@@ -13,74 +13,115 @@ from llavacli.sources import Source, unreadable
 if TYPE_CHECKING:
     import llavacli_core as core
 
-DEFAULT_PROMPT = "Describe this image in detail."
+IMAGE_PROMPT = "Describe this image in detail."
+VIDEO_PROMPT = "Describe this video in detail."
 
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """What is asked of every picture, and how: the prompts, the sampling, the cap on tiles."""
+    """What is asked of every source, and how: the prompts, the sampling, how pictures and clips are shown.
 
-    prompt: str
+    `prompt` and `system` are what the user gave.
+    """
+
+    prompt: str | None
     system: str | None
     sampling: core.Sampling
     max_tiles: int | None
+    frames: int | None
+    fps: float | None
+    marks: tuple[core.Mark, ...]
 
-    def messages(self, pictures: Sequence[Source]) -> list[core.Message]:
-        """The conversation: the system prompt if there is one, then the pictures and the prompt."""
+    def messages(self, request: Request, info: core.ModelInfo) -> list[core.Message]:
+        """The conversation: the system prompt if there is one, then the sources in their order, and the prompt."""
         import llavacli_core as core
 
-        images = [core.Image(picture.content, max_tiles=self.max_tiles) for picture in pictures]
-        words = [self.prompt] if self.prompt else []
+        if not info.takes_prompt:
+            self._refuse_words()
+        prompt = self.prompt_for(request, info)
         system = [] if self.system is None else [core.Message("system", self.system)]
-        return [*system, core.Message("user", [*images, *words])]
+        return [*system, core.Message("user", [*map(self._part, request.sources), *([prompt] if prompt else [])])]
 
-    def params(self) -> dict[str, Any]:
-        """What a record says of the sampling: always the first three, of the others what was changed."""
+    def prompt_for(self, request: Request, info: core.ModelInfo | None) -> str | None:
+        """What is asked of the sources: by default what suits them, and nothing if the model takes no prompt."""
+        if self.prompt is not None:
+            return self.prompt
+        if info is not None and not info.takes_prompt:
+            return None
+        return VIDEO_PROMPT if all(source.is_clip for source in request.sources) else IMAGE_PROMPT
+
+    def params(self, max_tokens: int | None) -> dict[str, Any]:
+        """What a record says of the sampling: always the first three, of the others what was changed.
+
+        `max_tokens` is the limit that held; without an answer, the one that was asked for.
+        """
         import llavacli_core as core
 
         ours, usual = vars(self.sampling), vars(core.Sampling())
-        params = {name: ours[name] for name in ("max_tokens", "temperature", "seed")}
-        params |= {name: value for name, value in ours.items() if value != usual[name]}
-        if self.max_tiles is not None:
-            params["max_tiles"] = self.max_tiles
-        return params
+        first = ("max_tokens", "temperature", "seed")
+        params = {name: ours[name] for name in first}
+        params["max_tokens"] = self.sampling.max_tokens if max_tokens is None else max_tokens
+        params |= {name: value for name, value in ours.items() if name not in first and value != usual[name]}
+        shown = {"max_tiles": self.max_tiles, "frames": self.frames, "fps": self.fps}
+        return params | {name: value for name, value in shown.items() if value is not None}
+
+    def _part(self, source: Source) -> core.Image | core.Video:
+        """A source as a part of the message."""
+        import llavacli_core as core
+
+        if source.is_clip:
+            return core.Video(source.content, frames=self.frames, fps=self.fps)
+        return core.Image(source.content, max_tiles=self.max_tiles, marks=self.marks)
+
+    def _refuse_words(self) -> None:
+        """Words for a model that reads none."""
+        for flag, words in (("--prompt", self.prompt), ("--system", self.system)):
+            if words is not None:
+                raise UsageError("this model writes captions without a prompt", hint=f"leave out {flag}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """The pictures of one prompt."""
+    """The pictures and clips of one prompt."""
 
-    pictures: Sequence[Source]
+    sources: Sequence[Source]
     together: bool
 
     @property
-    def names(self) -> list[str]:
+    def images(self) -> list[str]:
         """The pictures as they were named."""
-        return [picture.name for picture in self.pictures]
+        return [source.name for source in self.sources if not source.is_clip]
+
+    @property
+    def videos(self) -> list[str]:
+        """The clips as they were named."""
+        return [source.name for source in self.sources if source.is_clip]
 
     @property
     def title(self) -> str:
         """What messages call it."""
-        return ", ".join(self.names)
+        return ", ".join(source.name for source in self.sources)
 
     @property
     def source(self) -> str | list[str]:
         """What the record calls it: a list with --together, however many there are."""
-        return self.names if self.together else self.names[0]
+        names = [source.name for source in self.sources]
+        return names if self.together else names[0]
 
     def error(self) -> core.errors.InputError | None:
         """The first thing that can be told to be wrong before a model is loaded."""
-        return next((error for error in map(unreadable, self.pictures) if error is not None), None)
+        return next((error for error in map(unreadable, self.sources) if error is not None), None)
 
 
-def question_of(options: GenerationOptions) -> Question:
+def question_of(options: GenerationOptions, marks: Sequence[str]) -> Question:
     """The options as the core takes them. A seed is drawn here, so that a record can name it."""
     import llavacli_core as core
 
     core.Image("", max_tiles=options.max_tiles)  # refuses a bad cap now, before a model is loaded
+    core.Video("", frames=options.frames, fps=options.fps)
     _refuse_undecodable({"--prompt": [options.prompt], "--system": [options.system], "--stop": options.stop or []})
     return Question(
-        prompt=DEFAULT_PROMPT if options.prompt is None else options.prompt,
+        prompt=options.prompt,
         system=options.system,
         sampling=core.Sampling(
             max_tokens=options.max_tokens,
@@ -90,17 +131,30 @@ def question_of(options: GenerationOptions) -> Question:
             min_p=options.min_p,
             repetition_penalty=options.repetition_penalty,
             beams=options.beams,
+            length_penalty=options.length_penalty,
             seed=_seed(options),
             stop=tuple(options.stop or ()),
         ),
         max_tiles=options.max_tiles,
+        frames=options.frames,
+        fps=options.fps,
+        marks=tuple(map(core.Mark.parse, marks)),
     )
 
 
-def grouped(pictures: Sequence[Source], *, together: bool) -> list[Request]:
-    """One request for each picture, or one for all."""
-    groups = [pictures] if together else [[picture] for picture in pictures]
-    return [Request(pictures=group, together=together) for group in groups]
+def grouped(sources: Sequence[Source], *, together: bool) -> list[Request]:
+    """One request for each source, or one for all."""
+    groups = [sources] if together else [[source] for source in sources]
+    return [Request(sources=group, together=together) for group in groups]
+
+
+def refuse_marked_clips(sources: Sequence[Source], question: Question) -> None:
+    """Refuse marks where a clip is: what a mark points at in one frame is elsewhere in the next."""
+    clip = next((source.name for source in sources if source.is_clip), None)
+    if clip is not None and question.marks:
+        raise UsageError(
+            f"{clip}: marks are drawn on pictures, and this is a clip", hint="leave out --mark, or the clip"
+        )
 
 
 def _seed(options: GenerationOptions) -> int:

@@ -25,17 +25,20 @@ Kinds = Mapping[str, Any]  # option name -> its type
 NAMES = {str: "a string", int: "a whole number", float: "a number", bool: "true or false", list: "a list of strings"}
 
 
-def configured(command: str, kinds: Kinds, shared: Collection[str], commands: Collection[str]) -> dict[str, Any]:
-    """The values that the config files give to `command`'s options; the project's file outranks the user's."""
+def configured(command: str, kinds: Kinds, shared: Kinds, commands: Collection[str]) -> dict[str, Any]:
+    """The values that the config files give to `command`'s options; the project's file outranks the user's.
+
+    `shared` are the options that may stand outside any command's table, whether this command has them or not.
+    """
     values: dict[str, Any] = {}
     for path in (user_file(), Path("llavacli.toml")):
         tables = _read(path)
-        own = tables.pop(command, {})
         for name in set(commands) & tables.keys():
-            del tables[name]  # checked when that command runs
-        if not isinstance(own, dict):
-            raise UsageError(f"{path}: {command} must be a table", hint=f"write [{command}] on a line of its own")
-        values |= _checked(path, tables, {name: kinds[name] for name in shared})
+            if not isinstance(tables[name], dict):
+                raise UsageError(f"{path}: {name} must be a table", hint=f"write [{name}] on a line of its own")
+        own = tables.get(command, {})
+        tables = {name: value for name, value in tables.items() if name not in commands}  # checked when those run
+        values |= {name: value for name, value in _checked(path, tables, shared).items() if name in kinds}
         values |= _checked(path, own, kinds)
     return values
 

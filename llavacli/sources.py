@@ -1,11 +1,11 @@
-"""What the user named: paths, URLs, and `-` for the bytes on stdin."""
+"""What the user named: paths, URLs, and `-` for the bytes on stdin; each a picture or a clip."""
 
 from __future__ import annotations
 
 import os
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from llavacli import streams
@@ -16,14 +16,16 @@ if TYPE_CHECKING:
 
 STDIN = "-"
 STDIN_LIMIT = 2**29  # bytes, as the core's limit for a file: one more is read, and the core refuses it
+CLIP_ENDINGS = (".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".mpg", ".mpeg", ".ogv", ".ts", ".flv", ".wmv")
 
 
 @dataclass(frozen=True)
 class Source:
-    """A picture as it was named, and what the core is to open: a path, a URL, or bytes."""
+    """A picture or a clip as it was named, and what the core is to open: a path, a URL, or bytes."""
 
     name: str
     content: str | bytes
+    is_clip: bool = False
 
 
 def is_url(name: str) -> bool:
@@ -31,17 +33,19 @@ def is_url(name: str) -> bool:
     return name.lower().startswith(("http://", "https://"))
 
 
-def named(names: Sequence[str]) -> list[Source]:
-    """The sources in order; stdin is read for `-`, or when nothing is named and it is a pipe or a file."""
+def named(names: Sequence[str], *, animations: bool = False) -> list[Source]:
+    """The sources in order; stdin is read for `-`, or when nothing is named and it is a pipe or a file.
+
+    With `animations`, pictures of several frames (GIF, APNG, WebP) count as clips.
+    """
     if not names:
         if not streams.stdin_has_input():
-            raise UsageError(
-                "no picture given", hint="name a file, a URL, or - for stdin; see llavacli describe --help"
-            )
+            raise UsageError("no picture given", hint="name a file, a URL, or - for stdin; --help has examples")
         names = [STDIN]
     if names.count(STDIN) > 1:
         raise UsageError("stdin can be read only once", hint="give - once")
-    return [Source(name, streams.read_stdin(STDIN_LIMIT) if name == STDIN else name) for name in names]
+    sources = [Source(name, streams.read_stdin(STDIN_LIMIT) if name == STDIN else name) for name in names]
+    return [replace(source, is_clip=_is_clip(source, animations=animations)) for source in sources]
 
 
 def unreadable(source: Source) -> core.errors.InputError | None:
@@ -65,3 +69,15 @@ def unreadable(source: Source) -> core.errors.InputError | None:
     if stat.S_ISDIR(mode):
         return core.errors.UnreadableInput(f"{source.name}: is a folder, not a picture", hint="name the pictures in it")
     return None
+
+
+def _is_clip(source: Source, *, animations: bool) -> bool:
+    """Whether it is a clip, told by its content; a URL, whose content is the core's to fetch, by its ending."""
+    import llavacli_core as core
+
+    if isinstance(source.content, str) and is_url(source.content):
+        path = source.content.partition("?")[0].partition("#")[0].lower()
+        return path.endswith(CLIP_ENDINGS) or (animations and path.endswith(".gif"))
+    if unreadable(source) is not None:
+        return False
+    return core.is_video(source.content) or (animations and core.is_animated(source.content))

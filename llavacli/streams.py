@@ -33,7 +33,11 @@ class Output:
 
     def write(self, text: str) -> None:
         """Write all of `text`; undecodable bytes of file names become those bytes again."""
-        rest = memoryview(_encoded(text))
+        self.write_bytes(_encoded(text))
+
+    def write_bytes(self, data: bytes) -> None:
+        """Write all of `data`."""
+        rest = memoryview(data)
         try:
             while rest:
                 rest = rest[_write_some(self._fd, rest) :]

@@ -1,8 +1,9 @@
-"""`llavacli describe`: one answer per picture, or one for all of them together."""
+"""`llavacli describe`: one answer per picture or clip, or one for all of them together."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,12 +11,12 @@ import typer
 from llavacli import loading
 from llavacli.asking import ask_all
 from llavacli.failures import UsageError, failure
-from llavacli.options import OUTPUT, GenerationOptions, ModelOptions, RecordOptions, TerminalOptions, flag
+from llavacli.options import OUTPUT, GenerationOptions, MarkOptions, ModelOptions, RecordOptions, TerminalOptions, flag
 from llavacli.render.dry_run import DryRunRecords, DryRunText, plan_of, refused
 from llavacli.render.record import Records
 from llavacli.render.statistics import statistics
 from llavacli.render.text import TextAnswers
-from llavacli.request import Question, Request, grouped, question_of
+from llavacli.request import Question, Request, grouped, question_of, refuse_marked_clips
 from llavacli.signals import Stopper
 from llavacli.sources import named
 from llavacli.streams import Notes, Output
@@ -25,10 +26,20 @@ if TYPE_CHECKING:
 
 Sources = Annotated[
     list[str] | None,
-    typer.Argument(metavar="SOURCE", show_default=False, help="A picture's path, an http(s) URL, or - for stdin."),
+    typer.Argument(metavar="SOURCE", show_default=False, help="A picture or a clip: a path, a URL, or - for stdin."),
 ]
-Together = Annotated[bool, flag("--together", panel=OUTPUT, help="Put all pictures into one prompt: one answer.")]
-DryRun = Annotated[bool, flag("--dry-run", panel=OUTPUT, help="Show the prompt and what it costs; load no weights.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescribeOptions:
+    """What this command alone can do."""
+
+    together: Annotated[bool, flag("--together", panel=OUTPUT, help="Put all sources into one prompt: one answer.")] = (
+        False
+    )
+    dry_run: Annotated[
+        bool, flag("--dry-run", panel=OUTPUT, help="Show the prompt and what it costs; load no weights.")
+    ] = False
 
 
 def describe(
@@ -36,19 +47,21 @@ def describe(
     *,
     model: ModelOptions,
     generation: GenerationOptions,
+    marks: MarkOptions,
+    describing: DescribeOptions,
     records: RecordOptions,
     terminal: TerminalOptions,
     stopper: Stopper,
-    together: Together = False,
-    dry_run: DryRun = False,
 ) -> int:
-    """Describe pictures, or answer a question about each of them.
+    """Describe pictures and clips, or answer a question about each of them.
 
     \b
     Examples:
       llavacli describe cat.jpg
       llavacli describe -p "What colour is the cat?" cat.jpg https://example.org/dog.png
       llavacli describe --together -p "What has changed?" before.jpg after.jpg
+      llavacli describe --mark box:10%,10%,60%,60%:red -p "What is within the red box?" cat.jpg
+      llavacli describe -m llava-hf/LLaVA-NeXT-Video-7B-hf --frames 8 clip.mp4
       llavacli describe --json *.jpg > answers.jsonl
       cat cat.jpg | llavacli describe -
     """
@@ -56,9 +69,11 @@ def describe(
     output = Output(terminal.color)
     if records.tokens and not records.json:
         raise UsageError("--tokens adds to records, and none were asked for", hint="add --json")
-    question = question_of(generation)
-    requests = grouped(named(sources or []), together=together)
-    if dry_run:
+    question = question_of(generation, marks.mark or [])
+    found = named(sources or [], animations=generation.frames is not None or generation.fps is not None)
+    refuse_marked_clips(found, question)
+    requests = grouped(found, together=describing.together)
+    if describing.dry_run:
         return _plan_all(requests, question, model, records, output, notes)
     show: TextAnswers | Records = TextAnswers(output, headed=len(requests) > 1)
     if records.json:
@@ -80,7 +95,7 @@ def _answer(
     """Generate one answer and show it as it comes; a signal ends it at its next token."""
     import llavacli_core as core
 
-    events = engine.generate(question.messages(request.pictures), question.sampling)
+    events = engine.generate(question.messages(request, engine.info), question.sampling)
     with stopper.answering(events.stop):
         for event in events:
             if isinstance(event, core.Done):
@@ -105,8 +120,8 @@ def _plan_all(
     if records.json:
         show = DryRunRecords(output, question, model)
 
-    def attempt(processor: core.Processor, request: Request) -> None:
-        prepared = processor.prepare(question.messages(request.pictures))
+    def attempt(processor: core.Processor | core.CaptionProcessor, request: Request) -> None:
+        prepared = processor.prepare(question.messages(request, processor.info))
         plan = plan_of(request, question, processor, prepared, tokens=records.tokens)
         try:
             processor.check_fits(prepared)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from llavacli.failures import Failure
 from llavacli.loading import model_name
 from llavacli.options import ModelOptions
-from llavacli.render.record import error, images, line, model, unloaded
+from llavacli.render.record import error, images, line, model, unloaded, videos
 from llavacli.render.text import escaped, heading
 
 if TYPE_CHECKING:
@@ -33,11 +33,12 @@ class DryRunText:
         gap = "" if self._first else "\n"
         self._first = False
         top = f"{heading(request.title, self._output)}\n" if self._headed else ""
-        text, names = plan["prompt_text"], [image["source"] for image in plan["images"]]
+        text, costs = plan["prompt_text"], _costs(plan)
         if self._output.is_terminal:
-            text, names = escaped(text), [escaped(name, lines=False) for name in names]
-        end = "" if text.endswith("\n") else "\n"
-        self._output.write(f"{gap}{top}{text}{end}\n{_sum(plan, names)}")
+            text, costs = escaped(text), [escaped(line, lines=False) for line in costs]
+        if text:
+            text += "\n" if text.endswith("\n") else "\n\n"
+        self._output.write(gap + top + text + "".join(f"{line}\n" for line in costs))
 
     def failed(self, request: Request, failure: Failure, info: core.ModelInfo | None) -> None:
         """Nothing: what went wrong is for stderr."""
@@ -61,21 +62,30 @@ class DryRunRecords:
         """Write a request that could not be prepared; one that does not fit is written already."""
         if request is self._written:
             return
-        plan = _empty(request, self._question, self._unloaded if info is None else model(info)) | refused(failure)
+        described = self._unloaded if info is None else model(info)
+        plan = _empty(request, self._question, info, described) | refused(failure)
         self._output.write(line(plan))
 
 
 def plan_of(
-    request: Request, question: Question, processor: core.Processor, prepared: core.Request, *, tokens: bool
+    request: Request,
+    question: Question,
+    processor: core.Processor | core.CaptionProcessor,
+    prepared: core.Request,
+    *,
+    tokens: bool,
 ) -> Plan:
     """What a request comes to, as long as nothing is wrong with it."""
     prompt_tokens, positions = len(prepared.token_ids), processor.info.max_positions
-    plan = _empty(request, question, model(processor.info)) | {
-        "images": images(request.names, prepared.images),
+    max_tokens = processor.settled(prepared, question.sampling).max_tokens
+    plan = _empty(request, question, processor.info, model(processor.info)) | {
+        "params": question.params(max_tokens),
+        "images": images(request, prepared.images),
+        "videos": videos(request, prepared.videos),
         "usage": {
             "prompt_tokens": prompt_tokens,
             "image_tokens": prepared.image_tokens,
-            "max_tokens": question.sampling.max_tokens,
+            "max_tokens": max_tokens,
             "max_positions": positions,
         },
         "fits": True,
@@ -90,7 +100,7 @@ def refused(why: Failure) -> Plan:
     return {"status": "error", "fits": False, "error": error(why)}
 
 
-def _empty(request: Request, question: Question, info: dict[str, Any]) -> Plan:
+def _empty(request: Request, question: Question, info: core.ModelInfo | None, described: dict[str, Any]) -> Plan:
     """A plan with all its keys in order, and nothing prepared yet."""
     return {
         "schema": SCHEMA,
@@ -98,10 +108,10 @@ def _empty(request: Request, question: Question, info: dict[str, Any]) -> Plan:
         "source": request.source,
         "images": [],
         "videos": [],
-        "prompt": question.prompt,
+        "prompt": question.prompt_for(request, info),
         "system": question.system,
-        "model": info,
-        "params": question.params(),
+        "model": described,
+        "params": question.params(None),
         "usage": None,
         "fits": None,
         "warnings": [],
@@ -110,24 +120,30 @@ def _empty(request: Request, question: Question, info: dict[str, Any]) -> Plan:
     }
 
 
-def _sum(plan: Plan, names: list[str]) -> str:
-    """The lines below the prompt: pictures, tokens, and whether they fit."""
-    lines = [
-        f"picture  {name}: {image['width']}x{image['height']}, {_count(image['tiles'], 'tile')}, "
-        f"{_count(image['tokens'], 'token')}"
-        for name, image in zip(names, plan["images"], strict=True)
-    ]
+def _costs(plan: Plan) -> list[str]:
+    """The lines below the prompt: pictures, clips, tokens, and whether they fit."""
+    lines = []
+    for image in plan["images"]:
+        marked = f", marked {' '.join(image['marks'])}" if "marks" in image else ""
+        cost = f"{_count(image['tiles'], 'tile')}, {_count(image['tokens'], 'token')}"
+        lines.append(f"picture  {image['source']}: {image['width']}x{image['height']}, {cost}{marked}")
+    for video in plan["videos"]:
+        frames = f"{_count(len(video['frames']), 'frame')} ({' '.join(map(str, video['frames']))})"
+        cost = f"{frames}, {_count(video['tokens'], 'token')}"
+        lines.append(f"clip     {video['source']}: {video['width']}x{video['height']}, {cost}")
     usage = plan["usage"]
     room = usage["max_positions"] - usage["prompt_tokens"]
     verdict = "does not fit"
     if plan["fits"]:
         verdict = "fits" if room >= usage["max_tokens"] else f"fits, but an answer ends after {_count(room, 'token')}"
-    lines += [
-        f"prompt   {_count(usage['prompt_tokens'], 'token')}, {usage['image_tokens']} of them for pictures",
+    shown = " and ".join(kind for kind, seen in (("pictures", plan["images"]), ("clips", plan["videos"])) if seen)
+    prompt = f"{_count(usage['prompt_tokens'], 'token')}, {usage['image_tokens']} of them for {shown}"
+    return [
+        *lines,
+        f"prompt   {'none: this model captions by itself' if plan['prompt'] is None else prompt}",
         f"answer   {_count(usage['max_tokens'], 'token')} at most",
         f"model    {usage['max_positions']} positions: {verdict}",
     ]
-    return "".join(f"{line}\n" for line in lines)
 
 
 def _count(number: int, noun: str) -> str:

@@ -44,8 +44,9 @@ class Records:
     def done(self, request: Request, done: core.Done, engine: core.Engine) -> None:
         """Write the record of an answer, whole or interrupted."""
         status = "interrupted" if done.finish_reason == "interrupted" else "ok"
-        record = self._record(request, status, engine.info) | {
-            "images": images(request.names, done.images),
+        record = self._record(request, status, engine.info, done.max_tokens) | {
+            "images": images(request, done.images),
+            "videos": videos(request, done.videos),
             "text": done.text,
             "finish_reason": done.finish_reason,
             "usage": asdict(done.usage),
@@ -66,7 +67,9 @@ class Records:
         self._load_told = True
         return {"load": load, **asdict(done.timing)}
 
-    def _record(self, request: Request, status: str, info: core.ModelInfo | None) -> dict[str, Any]:
+    def _record(
+        self, request: Request, status: str, info: core.ModelInfo | None, max_tokens: int | None = None
+    ) -> dict[str, Any]:
         """A record with all its keys in order, and nothing in it yet."""
         record = {
             "schema": SCHEMA,
@@ -74,12 +77,12 @@ class Records:
             "source": request.source,
             "images": [],
             "videos": [],
-            "prompt": self._question.prompt,
+            "prompt": self._question.prompt_for(request, info),
             "system": self._question.system,
             "text": None,
             "finish_reason": None,
             "model": self._unloaded if info is None else model(info),
-            "params": self._question.params(),
+            "params": self._question.params(max_tokens),
             "usage": dict.fromkeys(USAGE, 0),
             "timing_ms": dict.fromkeys(TIMING, 0),
             "warnings": [],
@@ -99,9 +102,15 @@ def error(failure: Failure) -> dict[str, str | None]:
     return {"code": failure.code, "message": failure.message, "hint": failure.hint}
 
 
-def images(names: Sequence[str], seen: Sequence[core.SeenImage]) -> list[dict[str, Any]]:
-    """The pictures that entered the prompt, under the names they were given by."""
-    return [{**asdict(image), "source": name} for name, image in zip(names, seen, strict=True)]
+def images(request: Request, seen: Sequence[core.SeenImage]) -> list[dict[str, Any]]:
+    """The pictures that entered the prompt, under the names they were given by; `marks` only where there are any."""
+    listed = [{**asdict(image), "source": name} for name, image in zip(request.images, seen, strict=True)]
+    return [{key: value for key, value in image.items() if key != "marks" or value} for image in listed]
+
+
+def videos(request: Request, seen: Sequence[core.SeenVideo]) -> list[dict[str, Any]]:
+    """The clips that entered the prompt, under the names they were given by."""
+    return [{**asdict(video), "source": name} for name, video in zip(request.videos, seen, strict=True)]
 
 
 def model(info: core.ModelInfo) -> dict[str, Any]:

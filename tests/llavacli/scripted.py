@@ -1,9 +1,9 @@
 """llavacli over a core that answers from a script, without torch: `python -m tests.llavacli.scripted ARGS`.
 
 The script (JSON in the variable SCRIPT) may hold: `pieces`, of every answer; `fail`, from a source to an error's code;
-`load` and `fail_late`, an error's code; `warnings`; `wait`, where to hang ("load", "prepare" or "answer", after the
-pieces) until a signal comes, once the file `ready` exists (`deaf`: without heeding `stop()`); `log`, a file that gets a
-line of JSON for every load and every question.
+`load` and `fail_late`, an error's code; `warnings`; `captioner`, if it is one; `wait`, where to hang ("load", "prepare"
+or "answer", after the pieces) until a signal comes, once the file `ready` exists (`deaf`: without heeding `stop()`);
+`log`, a file that gets a line of JSON for every load and every question.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ INFO = SimpleNamespace(
     template="vicuna",
     template_origin="chat_template.jinja",
     max_positions=2048,
+    takes_prompt=True,
 )
+CAPTIONER = SimpleNamespace(**{**vars(INFO), "template": None, "template_origin": None, "takes_prompt": False})
 
 
 def error(code: str) -> Exception:
@@ -95,31 +97,57 @@ class Script:
             raise error(self.lines["fail"][os.path.basename(image.source)])
         data = image.source if isinstance(image.source, bytes) else Path(image.source).read_bytes()
         digest = hashlib.sha256(data).hexdigest()
-        return core.SeenImage(source="core's name", sha256=digest, width=4, height=3, tiles=1, tokens=5)
+        marks = tuple(map(str, image.marks))
+        return core.SeenImage(source="core's name", sha256=digest, width=4, height=3, tiles=1, tokens=5, marks=marks)
+
+    def seen_video(self, video: core.Video) -> core.SeenVideo:
+        """A clip of a hundred frames, not looked at."""
+        assert isinstance(video.source, (str, bytes))
+        data = video.source if isinstance(video.source, bytes) else Path(video.source).read_bytes()
+        count = video.frames or 2
+        return core.SeenVideo(
+            source="core's name",
+            sha256=hashlib.sha256(data).hexdigest(),
+            width=16,
+            height=9,
+            frames=tuple(index * 100 // count for index in range(count)),
+            tokens=count,
+        )
 
 
 class Engine:
     """Stands in for core.Engine."""
 
     load_ms = 7.2
-    info = INFO
 
     def __init__(self, script: Script) -> None:
         self.script = script
+        self.info = CAPTIONER if script.lines.get("captioner") else INFO
 
     def generate(self, messages: Sequence[core.Message], sampling: core.Sampling) -> Generation:
         system = [message.text for message in messages if message.role == "system"]
-        self.script.log({"system": system, "prompt": messages[-1].text} | vars(sampling))
+        kinds = [type(part).__name__ for part in messages[-1].parts]
+        self.script.log({"system": system, "prompt": messages[-1].text, "parts": kinds} | vars(sampling))
         self.script.wait("prepare")
-        return Generation(self.script, [self.script.seen(image) for each in messages for image in each.images])
+        images = [self.script.seen(image) for each in messages for image in each.images]
+        videos = [self.script.seen_video(video) for each in messages for video in each.videos]
+        return Generation(self.script, images, videos, sampling.max_tokens)
 
 
 class Generation(Iterator[core.Event]):
     """The script's pieces, one by one."""
 
-    def __init__(self, script: Script, images: Sequence[core.SeenImage]) -> None:
+    def __init__(
+        self,
+        script: Script,
+        images: Sequence[core.SeenImage],
+        videos: Sequence[core.SeenVideo],
+        max_tokens: int | None,
+    ) -> None:
         self.script = script
         self.images = images
+        self.videos = videos
+        self.max_tokens = max_tokens or (20 if script.lines.get("captioner") else 256)
         self.stopped = False
         self.events = self.answer()
 
@@ -149,6 +177,8 @@ class Generation(Iterator[core.Event]):
             usage=core.Usage(prompt_tokens=7, image_tokens=5, cached_tokens=0, completion_tokens=len(said)),
             timing=core.Timing(prepare=1.4, vision=2.5, prefill=3.6, decode=4.2, total=11.7),
             warnings=tuple(lines.get("warnings", ())),
+            videos=tuple(self.videos),
+            max_tokens=self.max_tokens,
         )
 
 

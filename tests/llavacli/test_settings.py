@@ -31,7 +31,7 @@ def asked(ask: Run, home: Path, *args: str) -> dict[str, object]:
 def test_flag_over_variable_over_project_over_user_over_default(
     ask: Run, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert asked(ask, home)["max_tokens"] == 256
+    assert asked(ask, home)["max_tokens"] is None  # the model's own, or 256
     user_config(home, "max-tokens = 1\ntemperature = 1\nmodel = 'org/user'\n[describe]\nmax-tokens = 2\nseed = 2")
     assert asked(ask, home)["max_tokens"] == 2
     Path("llavacli.toml").write_text("max_tokens = 3\nstop = ['x y']\n[describe]\nquiet = true\n")
@@ -51,6 +51,7 @@ def test_flag_over_variable_over_project_over_user_over_default(
         ("\x00", "not valid TOML"),
         ("max-tokns = 3", "unknown option 'max-tokns' (hint: did you mean 'max-tokens'?)"),
         ("dry-run = true", "unknown option 'dry-run'"),  # one command's own: only in its table
+        ("mark = ['box:1,2,3,4']", "mark must be a table (hint: write [mark] on a line of its own)"),
         ("[caption]\nx = 1", "unknown option 'caption'"),
         ("describe = 3", "describe must be a table"),
         ("max-tokens = 'many'", "max-tokens must be a whole number, not 'many'"),

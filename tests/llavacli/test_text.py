@@ -35,7 +35,7 @@ class Screen:
 
 
 def request(name: str = "a.png") -> Request:
-    return Request(pictures=[Source(name, name)], together=False)
+    return Request(sources=[Source(name, name)], together=False)
 
 
 def done(text: str, reason: str = "stop") -> Any:

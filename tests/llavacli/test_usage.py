@@ -85,7 +85,20 @@ def test_every_flag_reaches_the_core(ask: Run, home: Path) -> None:
         *("--dtype", "bfloat16", "--quant", "4bit", "--attention", "eager", "--offline"),
         *("-p", "What?", "-s", "Be brief."),
         *("--max-tokens", "9", "--temperature", "0.5", "--top-p", "0.9", "--top-k", "40", "--min-p", "0.1"),
-        *("--repetition-penalty", "1.2", "--beams", "2", "--seed", "7", "--stop", "a b", "--stop", "."),
+        *(
+            "--repetition-penalty",
+            "1.2",
+            "--beams",
+            "2",
+            "--length-penalty",
+            "0.5",
+            "--seed",
+            "7",
+            "--stop",
+            "a b",
+            "--stop",
+            ".",
+        ),
         script={"log": str(log)},
     )
     assert result.returncode == 0, result.stderr
@@ -102,6 +115,7 @@ def test_every_flag_reaches_the_core(ask: Run, home: Path) -> None:
     }
     assert asked == {
         "prompt": "What?",
+        "parts": ["Image", "str"],
         "system": ["Be brief."],
         "max_tokens": 9,
         "temperature": 0.5,
@@ -110,7 +124,9 @@ def test_every_flag_reaches_the_core(ask: Run, home: Path) -> None:
         "min_p": 0.1,
         "repetition_penalty": 1.2,
         "beams": 2,
-        "length_penalty": 1.0,
+        "length_penalty": 0.5,
+        "early_stopping": None,
+        "no_repeat_ngram_size": None,
         "seed": 7,
         "stop": ["a b", "."],
     }

@@ -1,0 +1,44 @@
+"""Files written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import stat
+from contextlib import suppress
+
+from llavacli.failures import CANNOT_WRITE
+from llavacli.streams import OutputError
+
+
+def write_file(path: str, data: bytes) -> None:
+    """Put `data` into a file that appears, or is replaced, at once; a pipe or a device is simply written to.
+
+    Raises OutputError. A link is followed; a file that is replaced keeps its permissions.
+    """
+    target = os.path.realpath(path)
+    try:
+        if os.path.exists(target) and not os.path.isfile(target):
+            with open(target, "wb") as file:
+                file.write(data)
+        else:
+            _replace(target, data)
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror or error}", CANNOT_WRITE) from error
+
+
+def _replace(target: str, data: bytes) -> None:
+    """Write beside the target, then take its name; whatever fails, nothing is left behind."""
+    folder, name = os.path.split(target)
+    beside = os.path.join(folder, f".{name[:200]}.{os.getpid()}.part")
+    try:
+        with open(beside, "xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileNotFoundError):
+            os.chmod(beside, stat.S_IMODE(os.stat(target).st_mode))
+        os.replace(beside, target)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(beside)
+        raise
