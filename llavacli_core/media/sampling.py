@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,20 +32,11 @@ Choose = Callable[[Timeline], tuple[int, ...]]
 
 
 def chooser(video: Video, default_frames: int | None) -> Choose:
-    """The function from a clip's timeline to the numbers of the wanted frames.
-
-    Raises BadOption, at once for `frames` or `fps` out of range, and later for `fps` where no time is known.
-    """
-    frames, fps = video.frames, video.fps
-    if frames is not None and fps is not None:
-        raise BadOption("frames and fps exclude each other", hint="give --frames or --fps, not both")
-    if frames is not None and (not isinstance(frames, int) or isinstance(frames, bool) or frames < 1):
-        raise BadOption(f"frames must be a whole number from 1 on, not {frames!r}", hint="give --frames 8, for example")
+    """The function from a clip's timeline to the numbers of the wanted frames; see `uniform` and `at_rate`."""
+    fps = video.fps
     if fps is None:
-        count = default_frames if frames is None else frames
+        count = default_frames if video.frames is None else video.frames
         return lambda timeline: uniform(timeline.total, count)
-    if not isinstance(fps, (int, float)) or isinstance(fps, bool) or not 0 < fps < math.inf:
-        raise BadOption(f"fps must be a number above 0, not {fps!r}", hint="give --fps 1, for example")
     return lambda timeline: at_rate(timeline, fps)
 
 
