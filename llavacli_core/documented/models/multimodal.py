@@ -63,11 +63,6 @@ class MultimodalModel(PreTrainedModel):
         return self.network.config  # type: ignore[no-any-return]
 
     @staticmethod
-    def build(model: Any) -> nn.Module:
-        """The network, its tower whole."""
-        return Llava(model, whole=True)
-
-    @staticmethod
     def initialise(network: nn.Module, config: Any) -> None:
         """Decoder, tower and connector by the `initializer_range` of their configs."""
         assert isinstance(network, Llava)

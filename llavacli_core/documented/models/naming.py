@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
-from llavacli_core.errors import MisshapenWeight, UnknownWeight
-from llavacli_core.families.names import WHOLE, Table, Target, rename, theirs
+from llavacli_core.errors import MisshapenWeight, MissingWeight, UnknownWeight
+from llavacli_core.families.names import WHOLE, Table, Target, rename, row_of, theirs
 from llavacli_core.nn.linear import Apart, Linear
 
 STORED_DIMENSIONS = 3  # of what is stored with leading dimensions of 1: tokens and positions, [1, P, D]
@@ -20,7 +21,7 @@ def published(network: nn.Module, table: Table) -> dict[str, Tensor]:
     weights = {}
     for target, weight in matrices(network, table):
         name = theirs(target, table)
-        row = rows[pattern_of(target)]
+        row = rows[replace(target, name=row_of(target.name))]
         leading = (1,) * (STORED_DIMENSIONS - weight.dim()) if row.squeezed else ()
         weights[name] = weight.T if row.transposed else weight.view(leading + weight.shape)
     return weights
@@ -38,22 +39,16 @@ def matrices(network: nn.Module, table: Table) -> Iterator[tuple[Target, Tensor]
         for name, parameter in module.named_parameters(recurse=False):
             full = f"{path}.{name}" if path else name
             parts = module.parts if isinstance(module, (Linear, Apart)) else (parameter.shape[0],)
-            if pattern_of(Target(full, WHOLE)) in stacked:
+            if Target(row_of(full), WHOLE) in stacked:
                 yield Target(full, WHOLE), parameter
             else:
                 for part, rows in enumerate(parameter.split(parts)):
                     yield Target(full, part), rows
 
 
-def pattern_of(target: Target) -> Target:
-    """The row of a names table that a place belongs to."""
-    parts = ("{}" if part.isdecimal() else part for part in target.name.split("."))
-    return Target(".".join(parts), target.part)
-
-
 @torch.no_grad()
-def take_in(network: nn.Module, table: Table, weights: Mapping[str, Tensor], *, strict: bool) -> None:
-    """Copy weights under published names into the network; where `strict`, all of them and nothing else."""
+def take_in(network: nn.Module, table: Table, weights: Mapping[str, Tensor], *, strict: bool) -> int:
+    """Copy weights under published names into the network; where `strict`, all of them and nothing else; how many."""
     ours = {rename(name, table): weight for name, weight in published(network, table).items()}
     left = set(ours)
     for name, weight in weights.items():
@@ -70,4 +65,5 @@ def take_in(network: nn.Module, table: Table, weights: Mapping[str, Tensor], *, 
         ours[target].copy_(weight)
         left.discard(target)
     if strict and left:
-        raise UnknownWeight(f"{len(left)} weights of this model are not among those given")
+        raise MissingWeight(f"{len(left)} weights of this model are not among those given")
+    return len(ours) - len(left)

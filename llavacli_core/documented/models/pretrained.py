@@ -10,10 +10,8 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor, nn
 
-from llavacli_core.checkpoint.files import Description
-from llavacli_core.checkpoint.load import load_network
+from llavacli_core.checkpoint.load import load_weights, make_network
 from llavacli_core.checkpoint.locate import locate
-from llavacli_core.config import GenerationDefaults
 from llavacli_core.documented.configs.base import PreTrainedConfig
 from llavacli_core.documented.configs.generation import GenerationConfig
 from llavacli_core.documented.folders import folder_for, hub_options
@@ -21,7 +19,6 @@ from llavacli_core.documented.models.naming import published, take_in
 from llavacli_core.documented.models.saving import save_weights, size_in_bytes
 from llavacli_core.errors import BadOption
 from llavacli_core.families.names import Table
-from llavacli_core.families.preprocessor import read_image_config
 from llavacli_core.families.registry import family_of
 from llavacli_core.options import Placement
 from llavacli_core.prompt.files import read_json
@@ -55,22 +52,21 @@ class PreTrainedModel(nn.Module):
         super().__init__()
         if not isinstance(config, self.config_class):
             raise TypeError(f"{type(self).__name__} takes a {self.config_class.__name__}, not {type(config).__name__}")
-        family = family_of(config.to_dict())
-        with torch.device("meta"):
-            network = self.build(family.read(config.to_dict()))
-        network.to_empty(device=torch.get_default_device()).to(torch.get_default_dtype())
-        self.initialise(network, config)
-        self.adopt(config, network, GenerationConfig.from_model_config(config))
+        self.adopt(config, self.made(config), GenerationConfig.from_model_config(config))
 
     def adopt(self, config: PreTrainedConfig, network: nn.Module, generation_config: GenerationConfig) -> None:
         """Become the model of this config and this network."""
         self.config, self.network, self.generation_config = config, network, generation_config
         self.names = family_of(config.to_dict()).names(config.to_dict())
 
-    @staticmethod
-    def build(model: Any) -> nn.Module:
-        """The network of a parsed config, its weights not yet made."""
-        raise NotImplementedError
+    @classmethod
+    def made(cls, config: PreTrainedConfig) -> nn.Module:
+        """A network of random weights."""
+        with torch.device("meta"):
+            network = make_network(family_of(config.to_dict()).read(config.to_dict()), "sdpa", whole=True)
+        network.to_empty(device=torch.get_default_device()).to(torch.get_default_dtype())
+        cls.initialise(network, config)
+        return network
 
     @staticmethod
     def initialise(network: nn.Module, config: Any) -> None:
@@ -105,15 +101,22 @@ class PreTrainedModel(nn.Module):
     @classmethod
     def load(cls, folder: Path, config: PreTrainedConfig, placement: Placement, dtype: Any) -> Self:
         """The folder's weights in a model of this config."""
-        description = _described(config.to_dict())
-        stored = description.model.dtype if dtype in (None, "auto") else str(dtype).removeprefix("torch.")
+        values = config.to_dict()
+        family = family_of(values)
+        parsed = family.read(values)
+        stored = parsed.dtype if dtype in (None, "auto") else str(dtype).removeprefix("torch.")
         placement = Placement(device=placement.device, dtype=stored, attention=placement.attention)
-        network = load_network(folder, description, placement, whole=True)
+        network = load_weights(folder, parsed, family.names(values), placement, whole=True)
         config.dtype = getattr(torch, stored)
+        return cls.around(config, network.requires_grad_(), _generation(folder)).eval()
+
+    @classmethod
+    def around(cls, config: PreTrainedConfig, network: nn.Module, generation_config: GenerationConfig) -> Self:
+        """A model of a network that is there."""
         model = cls.__new__(cls)
         nn.Module.__init__(model)
-        model.adopt(config, network.requires_grad_(), _generation(folder))
-        return model.eval()
+        model.adopt(config, network, generation_config)
+        return model
 
     def save_pretrained(
         self, save_directory: str | PathLike[str], *, max_shard_size: int | str = "5GB", **_: Any
@@ -164,21 +167,6 @@ class PreTrainedModel(nn.Module):
         module = nn.Linear(weight.shape[1], weight.shape[0], bias=False, device="meta")
         module.weight = weight
         return module
-
-
-def _described(config: dict[str, Any]) -> Description:
-    """What loading needs to know. A model alone says nothing of pictures and answers: defaults stand in, unused."""
-    family = family_of(config)
-    model = family.read(config)
-    return Description(
-        family=family,
-        model=model,
-        names=family.names(config),
-        images=read_image_config({}, model),
-        frames=None,
-        stop_ids=(),
-        generation=GenerationDefaults(),
-    )
 
 
 def _placement(options: dict[str, Any]) -> Placement:

@@ -1,0 +1,244 @@
+"""`VisionEncoderDecoderModel`: a vision encoder, and a text decoder that looks at its states.
+
+B batch  T sequence  S the encoder's positions  E size of its states  V vocabulary
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from os import PathLike
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import Tensor, nn
+
+from llavacli_core.checkpoint.locate import locate
+from llavacli_core.checkpoint.stored import open_weights, stored_tensors
+from llavacli_core.documented.configs.auto import AutoConfig
+from llavacli_core.documented.configs.base import PreTrainedConfig
+from llavacli_core.documented.configs.generation import GenerationConfig
+from llavacli_core.documented.configs.multimodal import VisionEncoderDecoderConfig
+from llavacli_core.documented.models.cache import CaptionCache
+from llavacli_core.documented.models.generation import GenerationMixin, Prefilled, Prompts
+from llavacli_core.documented.models.initialise import initialise
+from llavacli_core.documented.models.naming import take_in
+from llavacli_core.documented.models.outputs import BaseModelOutput, Seq2SeqLMOutput, Several
+from llavacli_core.documented.models.pretrained import PreTrainedModel
+from llavacli_core.engine.forward import check_finite
+from llavacli_core.errors import BadOption, BrokenModel
+from llavacli_core.families.names import ENCODERS, TEXT_DECODERS, Table
+from llavacli_core.nn.encoder_decoder import EncoderDecoder, label_loss
+from llavacli_core.nn.trace import Trace
+
+
+class VisionEncoderDecoderModel(GenerationMixin, PreTrainedModel):
+    """A captioner."""
+
+    config_class: ClassVar[type[PreTrainedConfig]] = VisionEncoderDecoderConfig
+    base_model_prefix: ClassVar[str] = "vision_encoder_decoder"
+    main_input_name: ClassVar[str] = "pixel_values"
+
+    @staticmethod
+    def initialise(network: nn.Module, config: Any) -> None:
+        """Encoder and decoder by their own configs."""
+        assert isinstance(network, EncoderDecoder)
+        encoder, decoder = config.encoder.to_dict(), config.decoder.to_dict()
+        scale = encoder.get("layer_scale_init_value", 1.0)
+        initialise(network, decoder.get("initializer_range", decoder.get("init_std", 0.02)))
+        constants = {"table": 0.0, "attention_scale": scale, "mlp_scale": scale}
+        initialise(network.encoder, encoder.get("initializer_range", 0.02), constants)
+
+    @classmethod
+    def from_encoder_decoder_pretrained(
+        cls,
+        encoder_pretrained_model_name_or_path: str | PathLike[str],
+        decoder_pretrained_model_name_or_path: str | PathLike[str],
+        **kwargs: Any,
+    ) -> Self:
+        """An encoder and a decoder that were trained apart; what neither has, cross-attention above all, is random.
+
+        Keywords with the prefix `encoder_` or `decoder_` set values of the one's or the other's config, the rest the
+        whole's.
+        """
+        encoder = _options("encoder_", kwargs)
+        decoder = _options("decoder_", kwargs)
+        folders = [_folder(encoder_pretrained_model_name_or_path), _folder(decoder_pretrained_model_name_or_path)]
+        encoder_config = encoder.pop("config", None) or AutoConfig.from_pretrained(folders[0], **encoder)
+        decoder_config = decoder.pop("config", None) or AutoConfig.from_pretrained(folders[1], **decoder)
+        config = VisionEncoderDecoderConfig.from_encoder_decoder_configs(encoder_config, decoder_config, **kwargs)
+        network = cls.made(config)
+        assert isinstance(network, EncoderDecoder)
+        _fill(network.encoder, folders[0], encoder_config.model_type, ENCODERS)
+        _fill(network.decoder, folders[1], decoder_config.model_type, TEXT_DECODERS)
+        return cls.around(config, network, GenerationConfig.from_model_config(config)).eval()
+
+    def forward(
+        self,
+        pixel_values: Tensor | None = None,
+        decoder_input_ids: Tensor | None = None,
+        decoder_attention_mask: Tensor | None = None,
+        encoder_outputs: BaseModelOutput | tuple[Tensor, ...] | None = None,
+        past_key_values: CaptionCache | None = None,
+        decoder_inputs_embeds: Tensor | None = None,
+        labels: Tensor | None = None,
+        use_cache: bool | None = None,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
+        return_dict: bool | None = None,
+        *,
+        decoder_position_ids: Tensor | None = None,
+        cache_position: Tensor | None = None,
+    ) -> Any:
+        """Scores [B, T, V], with labels [B, T] (not shifted; -100: ignored) the loss, and what else is asked for.
+
+        Without ids, the labels moved right by one stand in for them.
+        """
+        wanted = self._wanted(output_attentions, output_hidden_states)
+        encoded = self._encoded(pixel_values, encoder_outputs, wanted)
+        states = self.network.project(encoded.last_hidden_state)
+        ids, words = decoder_input_ids, decoder_inputs_embeds
+        if ids is None and words is None:
+            if labels is None:
+                raise ValueError("give decoder_input_ids, decoder_inputs_embeds or labels")
+            ids = self.prepare_decoder_input_ids_from_labels(labels)
+        trace = _trace(wanted)
+        if past_key_values is not None and ids is not None and trace is None:
+            logits = past_key_values.extend(ids)
+        else:
+            new = ids if ids is not None else words
+            assert new is not None
+            if past_key_values is not None and ids is not None:
+                ids = torch.cat((past_key_values.ids, ids), dim=1)
+            x = self.network.decoder(
+                ids, states, words=words, positions=decoder_position_ids, mask=decoder_attention_mask, trace=trace
+            )
+            logits = self.network.decoder.logits(x[:, -new.shape[1] :])
+            past_key_values = self._cache(states, ids, use_cache)
+        output = Seq2SeqLMOutput(
+            loss=None if labels is None else label_loss(logits, labels.to(logits.device)),
+            logits=logits,
+            past_key_values=past_key_values,
+            **_traced(trace, wanted, logits.shape[1]),
+            encoder_last_hidden_state=encoded.last_hidden_state,
+            encoder_hidden_states=encoded.hidden_states,
+            encoder_attentions=encoded.attentions,
+        )
+        named = self.config.return_dict if return_dict is None else return_dict
+        return output if named else output.to_tuple()
+
+    def prepare_decoder_input_ids_from_labels(self, labels: Tensor) -> Tensor:
+        """The labels moved right by one, behind the config's start token, its padding where they say -100."""
+        values = self.config.to_dict()
+        tokens = {name: values.get(name) for name in ("decoder_start_token_id", "pad_token_id")}
+        self.network.config = replace(self.network.config, **tokens)
+        return self.network.shifted(labels)  # type: ignore[no-any-return]
+
+    @property
+    def positions(self) -> int:
+        """How many positions the decoder has."""
+        return int(self.network.config.decoder.max_position_embeddings)
+
+    def prefill(self, inputs: dict[str, Any], asked: GenerationConfig) -> Prompts:
+        """Each picture, and the start token or the ids given as `decoder_input_ids`."""
+        pixels, outputs, ids = (
+            inputs.pop(name, None) for name in ("pixel_values", "encoder_outputs", "decoder_input_ids")
+        )
+        if inputs:
+            raise BadOption(f"generate takes no {', '.join(sorted(inputs))}")
+        states = self.network.project(self._encoded(pixels, outputs, (False, False)).last_hidden_state)
+        if ids is None:
+            ids = torch.full((len(states), 1), self._start(asked), device=states.device)
+        prefilled = []
+        for picture, row in zip(states, ids, strict=True):
+            rows = self.network.start(picture[None])
+            for token in row:
+                logits = self.network.step(token[None], rows)
+            prefilled.append(Prefilled(tuple(row.tolist()), rows, check_finite(logits)))
+        return Prompts(ids, prefilled)
+
+    def _start(self, asked: GenerationConfig) -> int:
+        """The id that an answer begins with."""
+        start = asked.decoder_start_token_id
+        for found in (start, self.config.to_dict().get("decoder_start_token_id"), asked.bos_token_id):
+            if found is not None:
+                return int(found)
+        raise BadOption(
+            "no decoder_start_token_id", hint="generate(..., decoder_start_token_id=...), or set it in config"
+        )
+
+    def _encoded(
+        self,
+        pixels: Tensor | None,
+        outputs: BaseModelOutput | tuple[Tensor, ...] | None,
+        wanted: tuple[bool, bool],
+    ) -> BaseModelOutput:
+        """What the encoder makes of the pictures, or made of them before."""
+        if isinstance(outputs, BaseModelOutput):
+            return outputs
+        if outputs is not None:
+            return BaseModelOutput(outputs[0])
+        if pixels is None:
+            raise ValueError("give pixel_values or encoder_outputs")
+        attentions, hidden_states = wanted
+        trace = _trace(wanted)
+        last = self.network.encoder(pixels.to(self.dtype), trace)
+        return BaseModelOutput(
+            last,
+            tuple(trace.hidden_states) if trace is not None and hidden_states else None,
+            tuple(trace.attentions or ()) if trace is not None and attentions else None,
+        )
+
+    def _cache(self, states: Tensor, ids: Tensor | None, use_cache: bool | None) -> CaptionCache | None:
+        """What a later call may go on from."""
+        if use_cache is None:
+            use_cache = not self.training and bool(self.config.decoder.to_dict().get("use_cache", True))
+        return CaptionCache(self.network, states, ids) if use_cache and ids is not None else None
+
+    def _wanted(self, attentions: bool | None, hidden_states: bool | None) -> tuple[bool, bool]:
+        """Whether attention weights and hidden states are asked for, by the call or by the config."""
+        return (
+            bool(self.config.output_attentions if attentions is None else attentions),
+            bool(self.config.output_hidden_states if hidden_states is None else hidden_states),
+        )
+
+
+def _trace(wanted: tuple[bool, bool]) -> Trace | None:
+    """A trace for what is wanted: attention weights, hidden states."""
+    attentions = wanted[0]
+    return Trace([], [] if attentions else None, [] if attentions else None) if any(wanted) else None
+
+
+def _traced(trace: Trace | None, wanted: tuple[bool, bool], length: int) -> dict[str, Several | None]:
+    """The decoder's part of the output, for the last `length` positions."""
+    if trace is None:
+        return {}
+    attentions, hidden_states = wanted
+    return {
+        "decoder_hidden_states": tuple(x[:, -length:] for x in trace.hidden_states) if hidden_states else None,
+        "decoder_attentions": tuple(x[:, :, -length:] for x in trace.attentions or ()) if attentions else None,
+        "cross_attentions": tuple(x[:, :, -length:] for x in trace.cross_attentions or ()) if attentions else None,
+    }
+
+
+def _options(prefix: str, options: dict[str, Any]) -> dict[str, Any]:
+    """Takes out the options with a prefix, and the prefix off them."""
+    found = {name: options.pop(name) for name in list(options) if name.startswith(prefix)}
+    if f"{prefix}model" in found:
+        raise BadOption(f"{prefix}model: give the folder or Hub id that it was loaded from")
+    return {name.removeprefix(prefix): value for name, value in found.items()}
+
+
+def _folder(name: str | PathLike[str]) -> Path:
+    """Where a network lies on disk."""
+    return locate(name).folder
+
+
+def _fill(network: nn.Module, folder: Path, model_type: str, tables: dict[str, Table]) -> None:
+    """The folder's weights into their places; heads for other purposes are left out."""
+    weights = {
+        stored.name.removeprefix(f"{model_type}."): open_weights(stored.file).tensor(stored.name)
+        for stored in stored_tensors(folder)
+    }
+    if take_in(network, tables[model_type], weights, strict=False) == 0:
+        raise BrokenModel(f"{folder}: none of its weights belongs to a {model_type}", hint="is it another model?")
