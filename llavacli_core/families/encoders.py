@@ -9,6 +9,7 @@ from llavacli_core.config import EncoderConfig, SwinConfig, VisionConfig
 from llavacli_core.errors import UnsupportedModel
 from llavacli_core.families.decoders import MOST_LAYERS
 from llavacli_core.families.keys import Keys
+from llavacli_core.families.towers import channels
 
 ACTIVATIONS = ("gelu", "gelu_pytorch_tanh", "quick_gelu", "relu", "silu")
 MOST_STAGES = 8  # each doubles the hidden size
@@ -43,7 +44,7 @@ def _vit(keys: Keys) -> VisionConfig:
         num_attention_heads=heads,
         image_size=image_size,
         patch_size=patch_size,
-        num_channels=keys.integer("num_channels", default=3),
+        num_channels=channels(keys),
         hidden_act=keys.choice("hidden_act", among=ACTIVATIONS, default="gelu"),
         layer_norm_eps=keys.number("layer_norm_eps", default=1e-12),
         class_token=True,
@@ -98,7 +99,7 @@ def _swin(keys: Keys) -> SwinConfig:
     return SwinConfig(
         image_size=image_size,
         patch_size=patch_size,
-        num_channels=keys.integer("num_channels", default=3),
+        num_channels=channels(keys),
         embed_dim=size,
         depths=depths,
         num_heads=heads,

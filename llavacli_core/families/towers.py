@@ -50,7 +50,7 @@ def read_tower(keys: Keys) -> VisionConfig:
         num_attention_heads=heads,
         image_size=(image_size, image_size),
         patch_size=(patch_size, patch_size),
-        num_channels=keys.integer("num_channels", default=3),
+        num_channels=channels(keys),
         hidden_act=keys.choice("hidden_act", among=ACTIVATIONS, default="quick_gelu" if clip else "gelu_pytorch_tanh"),
         layer_norm_eps=keys.number("layer_norm_eps", default=1e-5 if clip else 1e-6),
         class_token=clip,
@@ -65,3 +65,11 @@ def read_tower(keys: Keys) -> VisionConfig:
         qkv_bias=True,
         key_bias=True,
     )
+
+
+def channels(keys: Keys) -> int:
+    """The colour channels that the network expects: the three that every picture here has."""
+    count = keys.integer("num_channels", default=3)
+    if count != 3:
+        raise UnsupportedModel(f"{keys.where}: a network for pictures of {count} channels is not supported")
+    return count

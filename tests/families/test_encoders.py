@@ -111,6 +111,9 @@ def test_what_is_not_supported():
     assert caught.value.hint == "known encoders: vit, deit, beit, swin"
     with pytest.raises(UnsupportedModel, match="not square"):
         read_encoder(Keys({"model_type": "beit", "image_size": [224, 448]}, "config.json: encoder"))
+    for kind in ("vit", "swin"):
+        with pytest.raises(UnsupportedModel, match="pictures of 1 channels"):
+            read_encoder(Keys({"model_type": kind, "num_channels": 1}, "config.json: encoder"))
 
 
 def test_positions_are_counted():
