@@ -72,6 +72,7 @@ class Conversation:
         """One position more, which the memory keeps."""
         return step(self.network, chosen, token_id, self.memory)
 
+    @torch.inference_mode()
     def rows(self) -> Rows:
         """The memory's positions, which are its own no longer once the row has been written to."""
         return self.memory.cache.rows()

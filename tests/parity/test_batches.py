@@ -8,7 +8,7 @@ import llavacli_core as core
 from llavacli_core.errors import MissingInput
 from llavacli_core.options import Sampling
 from tests.parity.asking import finish
-from tests.reference.cases import CASES
+from tests.reference.cases import BY_NAME, CASES
 
 LENGTHS = (3, 40, 11, 25)
 
@@ -51,6 +51,16 @@ def test_a_batch_equals_single_runs(base, rows, engine):
             alone.images,
         )
         assert done.usage == alone.usage
+
+
+def test_long_prompts(engine):
+    """Caches that have grown on the way, beside one that has not."""
+    asked = [(BY_NAME[name].messages, Sampling(max_tokens=6)) for name in ("photo", "text only", "two pictures")]
+    asked.append((asked[0][0], Sampling(max_tokens=5, beams=2)))
+    _, last, _ = collected(engine("next-336").batch(asked))
+    for index, (messages, sampling) in enumerate(asked):
+        assert last[index].token_ids == finish(engine("next-336").generate(messages, sampling)).token_ids
+    assert last[0].usage.prompt_tokens > 1000
 
 
 def test_a_short_answer_comes_before_a_long_one_ends(engine):
