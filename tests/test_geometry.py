@@ -19,8 +19,17 @@ from transformers.models.llava_next.modeling_llava_next import (
 )
 from transformers.models.llava_next.processing_llava_next import LlavaNextProcessor
 
-from llavacli_core.config import ImageConfig, ModelConfig
-from llavacli_core.geometry import Grid, best_resolution, fit, grid_for, image_tokens, shortest_edge, unpadded
+from llavacli_core.config import ImageConfig, ModelConfig, PoolingConfig
+from llavacli_core.geometry import (
+    Grid,
+    best_resolution,
+    fit,
+    grid_for,
+    image_tokens,
+    shortest_edge,
+    unpadded,
+    video_tokens,
+)
 
 Pinpoints = tuple[tuple[int, int], ...]
 
@@ -155,3 +164,14 @@ def test_one_tile_families():
     assert image_tokens(whole, model(newline=False, strategy="full")) == 577
     assert image_tokens(whole, model(27, newline=False, clip=False, strategy="full")) == 729
     assert image_tokens(grid_for(640, 480, images(DEFAULT, 336), 1), model()) == 576 + 1  # the overview's own newline
+
+
+@pytest.mark.parametrize(
+    ("patches", "stride", "frames", "tokens"), [(24, 2, 1, 144), (24, 2, 32, 4608), (27, 2, 8, 8 * 169), (24, 5, 3, 48)]
+)
+def test_video_tokens(patches, stride, frames, tokens):
+    """As many as pooling leaves: windows that are not full count for nothing."""
+    connector = SimpleNamespace(pooling=PoolingConfig(mode="average", stride=stride))
+    config = cast(ModelConfig, SimpleNamespace(vision=SimpleNamespace(side=patches), connector=connector))
+    pooled = torch.nn.functional.avg_pool2d(torch.empty(1, 1, patches, patches), stride)
+    assert video_tokens(frames, config) == tokens == frames * pooled.numel()

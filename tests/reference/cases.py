@@ -128,6 +128,7 @@ CLIPS = (
     about("tall frames", Clip(9, width=31, height=97), FUNNY),
     about("wide frames", Clip(9, width=131, height=29), FUNNY),
     about("a file", Clip(20, encoded=True, frames=6), FUNNY),
+    about("a file, turned", Clip(20, encoded=True, turned=True, frames=6), FUNNY),
 )
 MIXED = (
     about("a clip and a picture", Clip(5), pictures.photo(1), "Is the picture from the clip?"),

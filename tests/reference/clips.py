@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from dataclasses import dataclass
 from functools import cache
 
@@ -25,6 +26,7 @@ class Clip:
     seed: int = 0
     frames: int | None = None
     encoded: bool = False  # a file rather than an array
+    turned: bool = False  # the file says to turn its frames by a quarter, clockwise
 
     @property
     def source(self) -> np.ndarray | bytes:
@@ -35,6 +37,7 @@ class Clip:
     def seen(self) -> list[Image.Image]:
         """What the reference is given: frames floor(i * length / n) of all that were decoded."""
         every = decoded(self.source) if isinstance(self.source, bytes) else self.source
+        every = np.rot90(every, -1, (1, 2)) if self.turned else every
         wanted = min(self.frames or DEFAULT, len(every))
         return [Image.fromarray(every[number * len(every) // wanted]) for number in range(wanted)]
 
@@ -59,7 +62,15 @@ def as_file(clip: Clip) -> bytes:
         for array in drawn(clip.length, clip.width, clip.height, clip.seed):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(array, format="rgb24")))
         container.mux(stream.encode())
-    return buffer.getvalue()
+    return with_matrix(buffer.getvalue()) if clip.turned else buffer.getvalue()
+
+
+def with_matrix(file: bytes) -> bytes:
+    """The file with a quarter turn in its track header, where phones write how they were held."""
+    plain = struct.pack(">9i", 1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
+    turned = struct.pack(">9i", 0, 1 << 16, 0, -1 << 16, 0, 0, 0, 0, 1 << 30)
+    place = file.index(plain, file.index(b"tkhd"))
+    return file[:place] + turned + file[place + len(plain) :]
 
 
 def decoded(file: bytes) -> np.ndarray:
