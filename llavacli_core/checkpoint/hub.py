@@ -7,21 +7,34 @@ import json
 import logging
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
+from llavacli_core.checkpoint.shards import INDICES, SINGLE, missing_weights
 from llavacli_core.errors import CheckpointError, CoreError, ModelMissing
 from llavacli_core.events import Progress
 from llavacli_core.families.registry import family_of
+from llavacli_core.prompt.files import VOCABULARIES
 
 CONNECT_SECONDS = 15
+SMALL: dict[str, Any] = {"allow_patterns": ["*.json", "*.jinja"], "ignore_patterns": ["*/*"]}
 
 
-def _wanted(*, weights: bool) -> dict[str, Any]:
-    """What to fetch: files at the top of the repository, as folders in it hold other formats."""
-    patterns = ["*.json", "*.jinja", "*.safetensors"] if weights else ["*.json", "*.jinja"]
-    return {"allow_patterns": patterns, "ignore_patterns": ["*/*"]}
+def wanted(files: Collection[str], *, weights: bool) -> list[str]:
+    """Which of a repository's `files` loading needs: those at its top, as folders in it hold other formats.
+
+    Pickled weights only where there are no safetensors, a vocabulary in parts only where there is no tokenizer.json.
+    """
+    top = {name for name in files if "/" not in name}
+    parts = () if "tokenizer.json" in top else {name for names in VOCABULARIES for name in names}
+    weight = "model*.safetensors" if top & {SINGLE[0], INDICES[0]} else "pytorch_model*.bin"
+    return sorted(
+        name
+        for name in top
+        if name.endswith((".json", ".jinja")) or name in parts or (weights and fnmatch(name, weight))
+    )
 
 
 def cached(name: str, revision: str | None, *, weights: bool = True) -> Path | None:
@@ -30,7 +43,7 @@ def cached(name: str, revision: str | None, *, weights: bool = True) -> Path | N
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     try:
-        folder = Path(snapshot_download(name, revision=revision, local_files_only=True, **_wanted(weights=weights)))
+        folder = Path(snapshot_download(name, revision=revision, local_files_only=True, **SMALL))
     except (LocalEntryNotFoundError, FileNotFoundError, ValueError):
         return None
     return folder if not missing_files(folder, weights=weights) else None
@@ -38,17 +51,10 @@ def cached(name: str, revision: str | None, *, weights: bool = True) -> Path | N
 
 def missing_files(folder: Path, *, weights: bool = True) -> list[str]:
     """What loading needs and the folder lacks: config.json, a tokenizer, every shard of the weights."""
-    missing = [name for name in ("config.json", "tokenizer.json") if not (folder / name).is_file()]
-    if not weights:
-        return missing
-    index = folder / "model.safetensors.index.json"
-    if index.is_file():
-        try:
-            shards = set(json.loads(index.read_text("utf-8"))["weight_map"].values())
-        except (ValueError, KeyError, AttributeError):
-            return [*missing, index.name]
-        return missing + sorted(str(shard) for shard in shards if not (folder / str(shard)).is_file())
-    return missing if any(folder.glob("*.safetensors")) else [*missing, "model.safetensors"]
+    missing = [] if (folder / "config.json").is_file() else ["config.json"]
+    if not any(all((folder / name).is_file() for name in names) for names in (("tokenizer.json",), *VOCABULARIES)):
+        missing.append("tokenizer.json")
+    return missing + missing_weights(folder) if weights else missing
 
 
 def fetch(name: str, revision: str | None, *, offline: bool = False, weights: bool = True) -> Path:
@@ -93,11 +99,13 @@ def _download(name: str, revision: str | None, reports: Any, *, weights: bool) -
 
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # it tells stderr of every retry; errors tell enough
     try:
-        HfApi().model_info(name, revision=revision, timeout=CONNECT_SECONDS)  # fails at once where a download retries
+        # This fails at once, where a download would try again and again.
+        info = HfApi().model_info(name, revision=revision, timeout=CONNECT_SECONDS)
         config = hf_hub_download(name, "config.json", revision=revision, tqdm_class=_silent_bar(None))
         family_of(json.loads(Path(config).read_text("utf-8")))
         bar = _silent_bar(reports)
-        folder = Path(snapshot_download(name, revision=revision, tqdm_class=bar, **_wanted(weights=weights)))
+        files = wanted([file.rfilename for file in info.siblings or ()], weights=weights)
+        folder = Path(snapshot_download(name, revision=revision, tqdm_class=bar, allow_patterns=files))
     except errors.GatedRepoError as error:
         raise ModelMissing(
             f"{name} is gated, and this account has no access", hint="ask on its Hub page, then `hf auth login`"

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from llavacli_core.checkpoint import pickled
+from llavacli_core.checkpoint.shards import shard, weights_of
 from llavacli_core.errors import BrokenModel, MissingWeight
-
-# Safetensors first: they say what they hold without being run through an unpickler.
-SINGLE = ("model.safetensors", "pytorch_model.bin")
-INDICES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
-ENDINGS = (".safetensors", ".bin")
 
 
 @dataclass(frozen=True)
@@ -30,22 +25,16 @@ class Stored:
 
 
 def stored_tensors(folder: Path) -> list[Stored]:
-    """Every tensor of the checkpoint: from an index's shards or from one file, safetensors if there are any."""
-    for index, single in zip(INDICES, SINGLE, strict=True):
-        if (folder / index).is_file():
-            return _indexed(folder, folder / index)
-        if (folder / single).is_file():
-            return _headers(folder / single)
-    raise BrokenModel(f"{folder}: no {' or '.join(SINGLE)}", hint="the checkpoint is incomplete; fetch it again")
-
-
-def weight_files(index: Path) -> dict[str, str]:
-    """What an index says: for each tensor, the file that holds it."""
-    try:
-        weight_map = json.loads(index.read_bytes())["weight_map"]
-        return {str(name): str(file) for name, file in weight_map.items()}
-    except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
-        raise BrokenModel(f"{index} has no weight_map", hint="fetch the checkpoint again") from error
+    """Every tensor of the checkpoint; each that an index names must be where it says."""
+    file, weight_map = weights_of(folder)
+    if weight_map is None:
+        return _headers(file)
+    shards = [shard(folder, name) for name in sorted(set(weight_map.values()))]
+    found = {tensor.name: tensor for path in shards for tensor in _headers(path)}
+    for name, place in weight_map.items():
+        if name not in found:
+            raise MissingWeight(f"{name} is not in {place}, where the index puts it", hint="fetch the checkpoint again")
+    return list(found.values())
 
 
 def open_weights(file: Path) -> Tensors:
@@ -76,29 +65,6 @@ class Pickled:
 
 
 Tensors = Safetensors | Pickled
-
-
-def _indexed(folder: Path, index: Path) -> list[Stored]:
-    """The tensors of all shards; each that the index names must be there."""
-    wanted = weight_files(index)
-    shards = [_shard(folder, name) for name in sorted(set(wanted.values()))]
-    found = {tensor.name: tensor for shard in shards for tensor in _headers(shard)}
-    for name, shard in wanted.items():
-        if name not in found:
-            raise MissingWeight(f"{name} is not in {shard}, where the index puts it", hint="fetch the checkpoint again")
-    return list(found.values())
-
-
-def _shard(folder: Path, name: str) -> Path:
-    """A shard named by the index; a name that leaves the folder is refused."""
-    path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts or "\\" in name or not name.endswith(ENDINGS):
-        raise BrokenModel(
-            f"the index names {name!r} as a shard, outside the folder", hint="do not trust this checkpoint"
-        )
-    if not (folder / path).is_file():
-        raise BrokenModel(f"{folder}: no {name}", hint="the checkpoint is incomplete; fetch it again")
-    return folder / path
 
 
 def _headers(file: Path) -> list[Stored]:

@@ -8,6 +8,8 @@ from typing import Any
 
 from llavacli_core.errors import BrokenModel
 
+# Files that together stand in for a tokenizer.json, in checkpoints older than it.
+VOCABULARIES = (("vocab.json", "merges.txt"), ("vocab.txt",), ("sentencepiece.bpe.model",))
 MOST_BYTES = 2**28  # the largest published tokenizer.json is a tenth of it
 PULL_AGAIN = "the download may be incomplete: pull the checkpoint again"
 

@@ -84,6 +84,46 @@ answer["located"] = [located.id, located.revision, sorted(path.name for path in 
     assert again["id"] == "org/tiny"
 
 
+FETCHED = 'answer["files"] = sorted(path.name for path in locate("org/tiny").folder.iterdir())'
+
+
+def test_pickled_weights_are_fetched_where_there_are_no_others(repository, tmp_path):
+    (repository / "model.safetensors").unlink()
+    with serving(repository, "org/tiny") as hub:
+        answer = ask(FETCHED, tmp_path / "cache", hub.url)
+    assert answer["files"] == ["config.json", "pytorch_model.bin", "tokenizer.json"]
+    again = ask('answer["cached"] = core.is_cached("org/tiny")', tmp_path / "cache", HF_HUB_OFFLINE="1")
+    assert again["cached"]
+
+
+def test_pickled_shards(repository, tmp_path):
+    for name in ("model.safetensors", "pytorch_model.bin"):
+        (repository / name).unlink()
+    shards = ["pytorch_model-00001-of-00002.bin", "pytorch_model-00002-of-00002.bin"]
+    index = json.dumps({"weight_map": dict(zip("ab", shards, strict=True))})
+    (repository / "pytorch_model.bin.index.json").write_text(index)
+    (repository / shards[0]).write_bytes(bytes(1000))
+    with serving(repository, "org/tiny") as hub:
+        lacking = ask('answer["error"] = failing(lambda: locate("org/tiny"))', tmp_path / "cache", hub.url)
+        assert lacking["error"][2] == f"org/tiny lacks {shards[1]}"
+        (repository / shards[1]).write_bytes(bytes(1000))
+        answer = ask(FETCHED, tmp_path / "other", hub.url)
+    assert answer["files"] == ["config.json", *shards, "pytorch_model.bin.index.json", "tokenizer.json"]
+
+
+@pytest.mark.parametrize("names", [["merges.txt", "vocab.json"], ["vocab.txt"], ["sentencepiece.bpe.model"]])
+def test_a_vocabulary_in_parts_stands_in_for_a_tokenizer_json(repository, tmp_path, names):
+    for name in (*names, "tokenizer.model", "README.md", "training_args.bin"):
+        (repository / name).write_text("{}")
+    with serving(repository, "org/tiny") as hub:
+        whole = ask(FETCHED, tmp_path / "cache", hub.url)["files"]
+        (repository / "tokenizer.json").unlink()
+        parts = ask(FETCHED, tmp_path / "other", hub.url)["files"]
+    json_files = [name for name in names if name.endswith(".json")]
+    assert whole == sorted(["config.json", "model.safetensors", "tokenizer.json", *json_files])
+    assert parts == sorted(["config.json", "model.safetensors", *names])
+
+
 def test_an_unknown_family_is_refused_before_its_weights_are_fetched(repository, tmp_path):
     (repository / "config.json").write_text('{"model_type": "bark"}')
     with serving(repository, "org/tiny") as hub:
@@ -96,7 +136,8 @@ def test_an_unknown_family_is_refused_before_its_weights_are_fetched(repository,
 
 
 def test_what_is_not_there(repository, tmp_path):
-    (repository / "model.safetensors").unlink()
+    for name in ("model.safetensors", "pytorch_model.bin"):
+        (repository / name).unlink()
     with serving(repository, "org/tiny") as hub:
         answer = ask(
             """
