@@ -101,11 +101,14 @@ def overview_tokens(config: ModelConfig) -> int:
 def image_tokens(grid: Grid, config: ModelConfig) -> int:
     """Tokens a picture takes: the overview, then (NeXT) each unpadded row of patches and its newline."""
     overview = overview_tokens(config)
-    if not config.connector.image_newline:
-        return overview
+    return tiled_tokens(grid, config.vision.side, overview) if config.connector.image_newline else overview
+
+
+def tiled_tokens(grid: Grid, side: int, overview: int) -> int:
+    """Tokens of a picture in tiles of `side` patches per edge, of which the overview takes `overview`."""
     if grid.rows == 0:
         return overview + 1
-    rows, cols = unpadded(grid, config.vision.side)
+    rows, cols = unpadded(grid, side)
     return overview + rows * (cols + 1)
 
 
