@@ -52,6 +52,49 @@ if TYPE_CHECKING:
     from llavacli_core.documented.images.classes import ViTImageProcessorPil as ViTImageProcessorPil
     from llavacli_core.documented.images.video import LlavaNextVideoImageProcessor as LlavaNextVideoImageProcessor
     from llavacli_core.documented.images.video import LlavaNextVideoVideoProcessor as LlavaNextVideoVideoProcessor
+    from llavacli_core.documented.models.auto import AutoModelForImageTextToText as AutoModelForImageTextToText
+    from llavacli_core.documented.models.auto import AutoModelForVision2Seq as AutoModelForVision2Seq
+    from llavacli_core.documented.models.captioner import VisionEncoderDecoderModel as VisionEncoderDecoderModel
+    from llavacli_core.documented.models.llava import LlavaForConditionalGeneration as LlavaForConditionalGeneration
+    from llavacli_core.documented.models.llava import LlavaModel as LlavaModel
+    from llavacli_core.documented.models.llava import LlavaPreTrainedModel as LlavaPreTrainedModel
+    from llavacli_core.documented.models.llava_next import (
+        LlavaNextForConditionalGeneration as LlavaNextForConditionalGeneration,
+    )
+    from llavacli_core.documented.models.llava_next import LlavaNextModel as LlavaNextModel
+    from llavacli_core.documented.models.llava_next import LlavaNextPreTrainedModel as LlavaNextPreTrainedModel
+    from llavacli_core.documented.models.llava_next_video import (
+        LlavaNextVideoForConditionalGeneration as LlavaNextVideoForConditionalGeneration,
+    )
+    from llavacli_core.documented.models.llava_next_video import LlavaNextVideoModel as LlavaNextVideoModel
+    from llavacli_core.documented.models.llava_next_video import (
+        LlavaNextVideoPreTrainedModel as LlavaNextVideoPreTrainedModel,
+    )
+    from llavacli_core.documented.models.pretrained import PreTrainedModel as PreTrainedModel
+    from llavacli_core.documented.models.vipllava import (
+        VipLlavaForConditionalGeneration as VipLlavaForConditionalGeneration,
+    )
+    from llavacli_core.documented.models.vipllava import VipLlavaModel as VipLlavaModel
+    from llavacli_core.documented.models.vipllava import VipLlavaPreTrainedModel as VipLlavaPreTrainedModel
+    from llavacli_core.documented.text.auto import AutoProcessor as AutoProcessor
+    from llavacli_core.documented.text.processors import LlavaNextProcessor as LlavaNextProcessor
+    from llavacli_core.documented.text.processors import LlavaNextVideoProcessor as LlavaNextVideoProcessor
+    from llavacli_core.documented.text.processors import LlavaProcessor as LlavaProcessor
+    from llavacli_core.documented.text.tokenizers import AutoTokenizer as AutoTokenizer
+    from llavacli_core.documented.text.tokenizers import BertTokenizer as BertTokenizer
+    from llavacli_core.documented.text.tokenizers import BertTokenizerFast as BertTokenizerFast
+    from llavacli_core.documented.text.tokenizers import GPT2Tokenizer as GPT2Tokenizer
+    from llavacli_core.documented.text.tokenizers import GPT2TokenizerFast as GPT2TokenizerFast
+    from llavacli_core.documented.text.tokenizers import LlamaTokenizer as LlamaTokenizer
+    from llavacli_core.documented.text.tokenizers import LlamaTokenizerFast as LlamaTokenizerFast
+    from llavacli_core.documented.text.tokenizers import PreTrainedTokenizerFast as PreTrainedTokenizerFast
+    from llavacli_core.documented.text.tokenizers import Qwen2Tokenizer as Qwen2Tokenizer
+    from llavacli_core.documented.text.tokenizers import Qwen2TokenizerFast as Qwen2TokenizerFast
+    from llavacli_core.documented.text.tokenizers import RobertaTokenizer as RobertaTokenizer
+    from llavacli_core.documented.text.tokenizers import RobertaTokenizerFast as RobertaTokenizerFast
+    from llavacli_core.documented.text.tokenizers import XLMRobertaTokenizer as XLMRobertaTokenizer
+    from llavacli_core.documented.text.tokenizers import XLMRobertaTokenizerFast as XLMRobertaTokenizerFast
+    from llavacli_core.documented.text.trocr import TrOCRProcessor as TrOCRProcessor
 
 FILES = {
     "batch": "BatchEncoding BatchFeature",
@@ -70,6 +113,20 @@ FILES = {
         LlavaImageProcessor LlavaImageProcessorFast LlavaImageProcessorPil
         LlavaNextImageProcessor LlavaNextImageProcessorFast LlavaNextImageProcessorPil""",
     "images.video": "LlavaNextVideoImageProcessor LlavaNextVideoVideoProcessor",
+    "models.auto": "AutoModelForImageTextToText AutoModelForVision2Seq",
+    "models.captioner": "VisionEncoderDecoderModel",
+    "models.llava": "LlavaForConditionalGeneration LlavaModel LlavaPreTrainedModel",
+    "models.llava_next": "LlavaNextForConditionalGeneration LlavaNextModel LlavaNextPreTrainedModel",
+    "models.llava_next_video": """LlavaNextVideoForConditionalGeneration LlavaNextVideoModel
+        LlavaNextVideoPreTrainedModel""",
+    "models.pretrained": "PreTrainedModel",
+    "models.vipllava": "VipLlavaForConditionalGeneration VipLlavaModel VipLlavaPreTrainedModel",
     "configs.vision": "BeitConfig CLIPVisionConfig DeiTConfig SiglipVisionConfig SwinConfig ViTConfig",
+    "text.auto": "AutoProcessor",
+    "text.processors": "LlavaNextProcessor LlavaNextVideoProcessor LlavaProcessor",
+    "text.tokenizers": """PreTrainedTokenizerFast AutoTokenizer BertTokenizer BertTokenizerFast
+        GPT2Tokenizer GPT2TokenizerFast LlamaTokenizer LlamaTokenizerFast Qwen2Tokenizer Qwen2TokenizerFast
+        RobertaTokenizer RobertaTokenizerFast XLMRobertaTokenizer XLMRobertaTokenizerFast""",
+    "text.trocr": "TrOCRProcessor",
 }
 DOCUMENTED = {name: f"documented.{file}" for file, names in FILES.items() for name in names.split()}

@@ -12,6 +12,8 @@ from llavacli_core.errors import MisshapenWeight, MissingWeight, UnknownWeight
 from llavacli_core.families.names import WHOLE, Table, Target, rename, row_of, theirs
 from llavacli_core.nn.linear import Apart, Linear
 
+# The bias of BERT's and RoBERTa's words goes by two names, and files have it under both.
+TWICE = {"predictions.bias": "predictions.decoder.bias", "lm_head.bias": "lm_head.decoder.bias"}
 STORED_DIMENSIONS = 3  # of what is stored with leading dimensions of 1: tokens and positions, [1, P, D]
 
 
@@ -24,6 +26,9 @@ def published(network: nn.Module, table: Table) -> dict[str, Tensor]:
         row = rows[replace(target, name=row_of(target.name))]
         leading = (1,) * (STORED_DIMENSIONS - weight.dim()) if row.squeezed else ()
         weights[name] = weight.T if row.transposed else weight.view(leading + weight.shape)
+        for end, other in TWICE.items():
+            if name.endswith(end):
+                weights[name.removesuffix(end) + other] = weights[name]
     return weights
 
 

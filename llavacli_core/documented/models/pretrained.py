@@ -12,13 +12,14 @@ from torch import Tensor, nn
 
 from llavacli_core.checkpoint.load import load_weights, make_network
 from llavacli_core.checkpoint.locate import locate
+from llavacli_core.checkpoint.stored import open_weights, stored_tensors
 from llavacli_core.documented.configs.base import PreTrainedConfig
 from llavacli_core.documented.configs.generation import GenerationConfig
 from llavacli_core.documented.folders import folder_for, hub_options
 from llavacli_core.documented.models.naming import published, take_in
 from llavacli_core.documented.models.saving import save_weights, size_in_bytes
 from llavacli_core.errors import BadOption
-from llavacli_core.families.names import Table
+from llavacli_core.families.names import Table, rename
 from llavacli_core.families.registry import family_of
 from llavacli_core.options import Placement
 from llavacli_core.prompt.files import read_json
@@ -34,6 +35,8 @@ LOADING = (
     "weights_only",
     "output_loading_info",
 )
+# Of the tensors that are known and not built, those that are weights and no buffers.
+BESIDE = ("post_layernorm.", "pooler.", ".head.", "mask_token", "seq_relationship")
 
 
 class PreTrainedModel(nn.Module):
@@ -58,6 +61,7 @@ class PreTrainedModel(nn.Module):
         """Become the model of this config and this network."""
         self.config, self.network, self.generation_config = config, network, generation_config
         self.names = family_of(config.to_dict()).names(config.to_dict())
+        self.unused: dict[str, Tensor] = {}  # what the checkpoint holds beside the network, to be saved with it
 
     @classmethod
     def made(cls, config: PreTrainedConfig) -> nn.Module:
@@ -108,7 +112,9 @@ class PreTrainedModel(nn.Module):
         placement = Placement(device=placement.device, dtype=stored, attention=placement.attention)
         network = load_weights(folder, parsed, family.names(values), placement, whole=True)
         config.dtype = getattr(torch, stored)
-        return cls.around(config, network.requires_grad_(), _generation(folder)).eval()
+        model = cls.around(config, network.requires_grad_(), _generation(folder)).eval()
+        model.unused = _unused(folder, model.names)
+        return model
 
     @classmethod
     def around(cls, config: PreTrainedConfig, network: nn.Module, generation_config: GenerationConfig) -> Self:
@@ -127,7 +133,7 @@ class PreTrainedModel(nn.Module):
         self.config.dtype = self.dtype
         self.config.save_pretrained(folder)
         self.generation_config.save_pretrained(folder)
-        save_weights(published(self.network, self.names), folder, size_in_bytes(max_shard_size))
+        save_weights(self.unused | published(self.network, self.names), folder, size_in_bytes(max_shard_size))
 
     def state_dict(self, *_: Any, **__: Any) -> dict[str, Tensor]:  # type: ignore[override]
         """The weights under their published names."""
@@ -193,6 +199,13 @@ def _device(device_map: Any) -> str:
     if isinstance(device_map, dict) or device_map in ("balanced", "balanced_low_0", "sequential"):
         raise BadOption(f"device_map {device_map!r}: a model lies on one device here", hint='"auto", or one device')
     return f"cuda:{device_map}" if isinstance(device_map, int) else str(device_map)
+
+
+def _unused(folder: Path, names: Table) -> dict[str, Tensor]:
+    """Weights that no answer depends on, mapped from disk: poolers, norms behind the last layer that is looked at."""
+    unused = [stored for stored in stored_tensors(folder) if rename(stored.name, names) is None]
+    kept = [stored for stored in unused if any(part in stored.name for part in BESIDE)]
+    return {stored.name: open_weights(stored.file).tensor(stored.name) for stored in kept}
 
 
 def _generation(folder: Path) -> GenerationConfig:

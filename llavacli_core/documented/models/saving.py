@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -55,4 +56,6 @@ def _shards(weights: Mapping[str, Tensor], most: int) -> list[dict[str, Tensor]]
 def _write(shard: Mapping[str, Tensor], file: Path) -> None:
     """One file; matrices that are views of a stack are copied out of it."""
     apart = {name: weight.detach().clone().contiguous() for name, weight in shard.items()}
-    save_file(apart, file, metadata={"format": "pt"})
+    new = file.with_suffix(".new")  # a model may be saved where its weights are still mapped from
+    save_file(apart, new, metadata={"format": "pt"})
+    os.replace(new, file)
