@@ -53,16 +53,8 @@ class Llava(nn.Module):
 
     def embed(self, ids: Tensor, images: Sequence[Tensor] = (), videos: Sequence[Tensor] = ()) -> Tensor:
         """Ids [B, T] -> [B, T, D], with the features of each kind, in order, where its tokens stand."""
-        x = self.decoder.embed(ids)
-        kinds = (("image", self.config.image_token_id, images), ("video", self.config.video_token_id, videos))
-        for kind, token_id, features in kinds:
-            if features:
-                spots = ids == token_id
-                joined = torch.cat(tuple(features)).to(x.dtype)
-                if int(spots.sum()) != len(joined):
-                    raise ValueError(f"{int(spots.sum())} {kind} tokens for {len(joined)} {kind} features")
-                x = x.masked_scatter(spots[..., None], joined)
-        return x
+        x = place(self.decoder.embed(ids), ids, "image", self.config.image_token_id, images)
+        return place(x, ids, "video", self.config.video_token_id, videos)
 
     def step(self, tokens: Tensor, rows: Rows) -> Tensor:
         """Append one token to every row, ids [R]; scores of the next ones, [R, V]."""
@@ -85,3 +77,16 @@ class Llava(nn.Module):
         frames = [self.video_features(video) for video in videos]
         logits = self.decoder.logits(self.decoder(self.embed(ids, images, frames)))
         return logits, None if labels is None else causal_loss(logits, labels)
+
+
+def place(x: Tensor, ids: Tensor, kind: str, token_id: int | None, features: Sequence[Tensor]) -> Tensor:
+    """Embeddings [B, T, D] with all `features`, [tokens, D] each, in order where the `kind`'s token stands in `ids`."""
+    if not features:
+        return x
+    if token_id is None:
+        raise ValueError(f"this network has no token for a {kind}")
+    spots = ids == token_id
+    joined = torch.cat(tuple(features)).to(x.dtype)
+    if int(spots.sum()) != len(joined):
+        raise ValueError(f"{int(spots.sum())} {kind} tokens for {len(joined)} {kind} features")
+    return x.masked_scatter(spots[..., None], joined)
