@@ -11,8 +11,8 @@ from torch import Tensor
 class Trace:
     """Lists that the layers append to, from the first on; whoever hands a trace in reads them afterwards.
 
-    `hidden_states`: the embeddings, then every layer's output, the last one normalised where the network ends in a
-    norm, [B, T, D] each. `attentions` and `cross_attentions`: every layer's weights, [B, H, T, S] each, or None where
+    `hidden_states`: the embeddings, then every layer's output, [B, T, D] each; the decoders' last one is normalised,
+    the encoders' is not, as in transformers. Swin has one entry for each stage. `attentions` and `cross_attentions`: every layer's weights, [B, H, T, S] each, or None where
     nobody asks for them: they are large, and computing them takes the eager kernel.
     """
 
