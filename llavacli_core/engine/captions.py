@@ -12,7 +12,7 @@ from llavacli_core.engine.info import ModelInfo
 from llavacli_core.engine.prepared import Prepared, PreparedImage, open_image
 from llavacli_core.engine.request import Request
 from llavacli_core.engine.settled import Settled, settle
-from llavacli_core.errors import BadOption, BrokenModel
+from llavacli_core.errors import BadOption, BrokenModel, InputError
 from llavacli_core.messages import Image, Message
 from llavacli_core.options import Sampling
 from llavacli_core.prompt.tokenizer import Tokenizer
@@ -94,7 +94,9 @@ class CaptionProcessor:
         if len(parts) != 1:
             raise BadOption(f"this model captions one picture at a time, not {len(parts)}", hint=ALONE)
         if not isinstance(parts[0], Image):
-            raise BadOption("this model captions pictures, not videos", hint=ALONE)
+            raise InputError(
+                "this model captions pictures, not videos", hint="give a picture, such as one of its frames"
+            )
         return parts[0]
 
     def _start_id(self) -> int:

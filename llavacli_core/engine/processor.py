@@ -16,7 +16,7 @@ from llavacli_core.engine.placeholders import told_apart
 from llavacli_core.engine.prepared import Prepared, PreparedImage, PreparedVideo, check_size, open_image
 from llavacli_core.engine.request import Request
 from llavacli_core.engine.settled import Settled, settle
-from llavacli_core.errors import BadOption, BrokenModel, TemplateError, TooLong
+from llavacli_core.errors import BadOption, BrokenModel, InputError, TemplateError, TooLong
 from llavacli_core.events import SeenVideo
 from llavacli_core.families.registry import PUBLISHED
 from llavacli_core.geometry import image_tokens, video_tokens
@@ -109,7 +109,9 @@ class Processor:
 
         model, config = self.description.model, self.description.frames
         if config is None:
-            raise TemplateError("this model takes no videos", hint="leave it out, or choose a LLaVA-NeXT-Video")
+            raise InputError(
+                "this model takes no videos", hint="choose one that does, e.g. -m llava-hf/LLaVA-NeXT-Video-7B-hf"
+            )
         clip = read_clip(video, default_frames=model.default_frames)
         pixels = np.concatenate([prepare(picture, config).pixels for picture in clip.pictures])
         check_size(pixels.shape, model.vision.image_size, self.located.id)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import llavacli_core as core
-from llavacli_core.errors import BrokenModel, TemplateError, TooLong
+from llavacli_core.errors import BrokenModel, InputError, TooLong
 from llavacli_core.messages import Image, Message, Video
 from llavacli_core.nn import llava
 from llavacli_core.options import Sampling
@@ -173,7 +173,7 @@ class TestRefusals:
     """What cannot be is said plainly."""
 
     def test_a_family_without_videos(self, engine):
-        with pytest.raises(TemplateError, match="takes no videos"):
+        with pytest.raises(InputError, match="takes no videos"):
             engine("next-vicuna").processor.prepare([Message("user", [Video(drawn(3, 60, 44, 0)), FUNNY])])
 
     def test_tokens_that_nothing_tells_apart(self, checkpoint, tmp_path):
