@@ -63,6 +63,20 @@ def test_long_prompts(engine):
     assert last[0].usage.prompt_tokens > 1000
 
 
+@pytest.mark.parametrize("base", ["video", "video-mistral"])
+def test_clips_pictures_and_words_together(base, engine):
+    names = ("two clips around a picture", "text only", "a clip in the second turn", "photo", "two pictures", "system")
+    asked = [
+        (BY_NAME[name].messages, Sampling(max_tokens=length)) for name, length in zip(names, LENGTHS * 2, strict=False)
+    ]
+    _, last, _ = collected(engine(base).batch(asked, rows=4))
+    for index, (messages, sampling) in enumerate(asked):
+        alone = finish(engine(base).generate(messages, sampling))
+        assert last[index].token_ids == alone.token_ids
+        assert last[index].videos == alone.videos
+    assert len(last[0].videos) == 2
+
+
 def test_a_short_answer_comes_before_a_long_one_ends(engine):
     requests = mixed(4)
     _, _, order = collected(engine("llava-1.5").batch([(requests[0][0], Sampling(max_tokens=n)) for n in (40, 2, 9)]))
