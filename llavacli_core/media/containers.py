@@ -69,7 +69,8 @@ def video_stream(container: InputContainer, footage: Footage) -> VideoStream:
         )
     if stream.codec_context is None:
         raise UnreadableInput(
-            f"{shown(footage.name)}: its video format has no decoder here", hint="convert it to H.264 in MP4 first"
+            f"{shown(footage.name)}: damaged, or of a video format that has no decoder here",
+            hint="convert it to H.264 in MP4 first",
         )
     if stream.width * stream.height > MAX_PIXELS or max(stream.width, stream.height) > MAX_EDGE:
         raise InputTooLarge(

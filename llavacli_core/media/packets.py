@@ -5,6 +5,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
 
 import av
 from av.container import InputContainer
@@ -14,7 +16,7 @@ from av.video.stream import VideoStream
 from llavacli_core.media.bitstream import Role, Rule, rule_for
 from llavacli_core.media.sampling import Timeline
 
-LIKELY_RATES = 0.02  # how far a stated rate may be from the measured one
+LIKELY_RATES = Fraction(1, 50)  # how far a stated rate may be from the measured one
 
 
 @dataclass(frozen=True)
@@ -73,20 +75,23 @@ def list_packets(container: InputContainer, stream: VideoStream) -> Listing:
     known = len(set(times)) == len(shown) > 0
     order = sorted(shown, key=lambda i: pts[i] or 0) if known else shown
     exact = known and sound and not any(Role.STRANGE in role for role in roles) and Role.ACCESS in roles[0]
+    if order == shown and stream.codec_context.has_b_frames:
+        exact = False  # frames are reordered, their stamps are not: AVI knows decoding times alone
     return Listing(tuple(pts), tuple(roles), tuple(order), exact, timeline(stream, sorted(times), len(shown), last))
 
 
 def timeline(stream: VideoStream, times: Sequence[int], total: int, last: int = 0) -> Timeline:
-    """When `total` frames are shown, by the ascending time stamps of all or some of them; `last` is the last's length.
+    """When `total` frames are shown, by the time stamps of all or some of them; `last` is the last's length.
 
     The rate is the container's where it agrees with the stamps, else theirs.
     """
     stated, tick = stream.average_rate, stream.time_base
-    if len(times) < max(total, 2) or len(set(times)) < total or tick is None:
+    ascending = all(before < after for before, after in pairwise(times))
+    if len(times) < max(total, 2) or not ascending or tick is None:
         return Timeline(total, stated)
     span = (times[-1] - times[0]) * tick
     measured = (total - 1) / span
-    rate = stated if stated and abs(stated / measured - 1) * total < LIKELY_RATES * total + 1 else measured
+    rate = stated if stated and abs(stated / measured - 1) < LIKELY_RATES + Fraction(1, total) else measured
     return Timeline(total, rate, tuple(time * tick for time in times), times[-1] * tick + (last * tick or 1 / rate))
 
 

@@ -6,6 +6,7 @@ certain beforehand (see `bitstream`), or turns out otherwise on the way, the cli
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -141,15 +142,18 @@ def _decode_run(
     """The wanted frames of one run, by the numbers of their packets, told apart by their time stamps."""
     numbers = {listing.pts[number]: number for number in run.wanted}
     first = listing.pts[run.start] or 0
-    found: Pictures = {}
+    found, last = Pictures(), -math.inf
     try:
         decoder = decoders.take()
         for packet in [*(packet for _, packet in packets), None]:
             if stop.is_set():
                 return {}
             for frame in decoder.decode(packet):
-                if frame.pts is None or frame.interlaced_frame or (frame.is_corrupt and frame.pts >= first):
+                if frame.pts is None or frame.pts <= last or frame.interlaced_frame:
                     raise Inexact
+                if frame.is_corrupt and frame.pts >= first:  # before that come frames that look back across it
+                    raise Inexact
+                last = frame.pts
                 if frame.pts in numbers:
                     found[numbers[frame.pts]] = picture(frame)
         decoders.give_back(decoder)
