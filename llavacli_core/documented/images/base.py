@@ -101,12 +101,12 @@ class BaseImageProcessor:
 
     def preprocess(self, images: Any, **kwargs: Unpack[CallKwargs]) -> BatchFeature:
         """`pixel_values` [B, 3, H, W] of pictures in any form, single or in lists of lists."""
-        call = self._for_call(dict(kwargs))
-        config = self._config(call)
+        call = self.for_call(dict(kwargs))
+        config = self.config_for(call)
         pixels = [tiles_of(given, config).pixels[0] for given in taken(images, call["input_data_format"])]
         return BatchFeature({"pixel_values": self._laid_out(pixels, call)}, call["return_tensors"])
 
-    def _for_call(self, given: dict[str, Any]) -> dict[str, Any]:
+    def for_call(self, given: dict[str, Any]) -> dict[str, Any]:
         """All parameters of one call."""
         call = {name: getattr(self, name) for name in PARAMETERS}
         call |= dict.fromkeys(("return_tensors", "data_format", "input_data_format"))
@@ -115,7 +115,7 @@ class BaseImageProcessor:
             raise TypeError(f"{type(self).__name__} has no parameter {sorted(unknown)[0]!r}")
         return call | {name: value for name, value in given.items() if value is not None}
 
-    def _config(self, call: dict[str, Any]) -> ImageConfig:
+    def config_for(self, call: dict[str, Any]) -> ImageConfig:
         """The parameters of a call as `media` takes them."""
         size = self._as_size(call["size"], square=self.default_to_square)
         crop = None if call["crop_size"] is None else self._as_size(call["crop_size"], square=True)

@@ -44,8 +44,9 @@ class BeitImageProcessor(BaseImageProcessor, kind="Beit"):
 class LlavaImageProcessor(BaseImageProcessor, kind="Llava"):
     """CLIP's; with `do_pad`, as in the original LLaVA, the picture is first put on a square of the mean colour."""
 
-    def _config(self, call: dict[str, Any]) -> ImageConfig:
-        return replace(super()._config(call), pad_to_square=call["do_pad"])
+    def config_for(self, call: dict[str, Any]) -> ImageConfig:
+        """As of every processor, and the square."""
+        return replace(super().config_for(call), pad_to_square=call["do_pad"])
 
 
 class LlavaNextImageProcessor(BaseImageProcessor, kind="LlavaNext"):
@@ -61,8 +62,8 @@ class LlavaNextImageProcessor(BaseImageProcessor, kind="LlavaNext"):
 
         N is the largest number of tiles; with `do_pad`, the others are filled up with zeros.
         """
-        call = self._for_call(dict(kwargs))
-        config = self._config(call)
+        call = self.for_call(dict(kwargs))
+        config = self.config_for(call)
         given = list(taken(images, call["input_data_format"]))
         pixels = [tiles_of(each, config).pixels for each in given]
         if call["do_pad"]:

@@ -49,8 +49,8 @@ class LlavaNextVideoVideoProcessor(BaseImageProcessor, kind="LlavaNextVideo"):
         for name in ("return_metadata", "video_metadata"):
             given.pop(name, None)
         settled = {name: getattr(self, name) if value is None else value for name, value in wanted.items()}
-        call = self._for_call(given)
-        config = self._config(call)
+        call = self.for_call(given)
+        config = self.config_for(call)
         clips = []
         for video in separate(videos):
             frames = taken(frames_of(video, **settled), call["input_data_format"])

@@ -1,0 +1,1 @@
+"""The documented tokenizers and processors: calls, padding and chat templates, over the functions in `prompt`."""

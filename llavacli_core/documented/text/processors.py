@@ -1,0 +1,290 @@
+"""The documented processors of the LLaVA family: placeholders widened to what pictures and videos take, rows padded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from llavacli_core.documented.batch import BatchFeature
+from llavacli_core.documented.images.base import BaseImageProcessor
+from llavacli_core.documented.images.video import LlavaNextVideoVideoProcessor
+from llavacli_core.documented.text.base import ProcessorMixin
+from llavacli_core.documented.text.conversations import Conversation, is_batch, messages_of, sources_of
+from llavacli_core.documented.text.routing import Routed, route
+from llavacli_core.documented.text.tokenizers import PreTrainedTokenizerFast
+from llavacli_core.errors import BadOption, PromptError
+from llavacli_core.geometry import grid_for, tiled_tokens
+from llavacli_core.messages import Image, Video
+from llavacli_core.prompt.files import read_json
+from llavacli_core.prompt.layout import widen, write
+
+STRIDE = 2  # of the pooling of frames, in patches: every published checkpoint's
+
+
+class LlavaProcessor(ProcessorMixin):
+    """The processor of LLaVA, ViP-LLaVA and llava-interleave: a picture is one tile."""
+
+    stored: ClassVar[tuple[str, ...]] = (
+        "patch_size",
+        "vision_feature_select_strategy",
+        "image_token",
+        "num_additional_image_tokens",
+    )
+    tensors: ClassVar[str | None] = None  # what a call gives unless told otherwise
+
+    def __init__(
+        self,
+        image_processor: BaseImageProcessor,
+        tokenizer: PreTrainedTokenizerFast,
+        patch_size: int | None = None,
+        vision_feature_select_strategy: str | None = None,
+        chat_template: str | None = None,
+        image_token: str = "<image>",
+        num_additional_image_tokens: int = 0,
+        **_: Any,
+    ) -> None:
+        super().__init__(image_processor, tokenizer)
+        self.patch_size = patch_size
+        self.vision_feature_select_strategy = vision_feature_select_strategy
+        self.image_token = getattr(tokenizer, "image_token", None) or image_token
+        self.num_additional_image_tokens = num_additional_image_tokens
+        if chat_template is not None:
+            self.chat_template = chat_template
+
+    @property
+    def image_token_id(self) -> int | None:
+        """The id of pictures' tokens."""
+        return self.tokenizer.tokenizer.id_of(self.image_token)
+
+    video_token: str | None = None
+    video_token_id: int | None = None
+
+    def __call__(
+        self, images: Any = None, text: str | Sequence[str] | None = None, videos: Any = None, **kwargs: Any
+    ) -> BatchFeature:
+        """`input_ids`, `attention_mask`, `pixel_values` and what else the model takes of prompts and what they show.
+
+        Each placeholder in the prompts becomes as many tokens as its picture or video takes. `images` and `videos` are
+        in the order of the prompts, in lists or lists of lists. Keywords are the tokenizer's (padding, padding_side,
+        truncation, max_length), the image processor's and the video processor's, and `return_tensors`.
+        """
+        routed = route(kwargs, self.tensors)
+        if text is None:
+            return self._batch(None, images, videos, routed)
+        special = routed.text.pop("add_special_tokens", True)
+        texts = [text] if isinstance(text, str) else text
+        rows = [self.tokenizer.row(each, None, add_special_tokens=special) for each in texts]
+        return self._batch(rows, images, videos, routed)
+
+    def apply_chat_template(
+        self,
+        conversation: Conversation | Sequence[Conversation],
+        chat_template: str | None = None,
+        *,
+        add_generation_prompt: bool = False,
+        tokenize: bool = False,
+        return_dict: bool = False,
+        processor_kwargs: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """The prompt of a conversation or the prompts of several; tokenized, all that a call gives of them.
+
+        Pictures and videos are those that the conversations name. What was typed never acts as a placeholder. Without
+        `return_dict`, `input_ids` alone. Further keywords as of a call.
+        """
+        batch = is_batch(conversation)
+        conversations: Any = conversation if batch else [conversation]
+        template, words = self.tokenizer.template(chat_template), self.tokenizer
+        turns = [messages_of(each) for each in conversations]
+        if not tokenize:
+            texts = [
+                template.render(each, words.named_tokens, add_generation_prompt=add_generation_prompt) for each in turns
+            ]
+            return texts if batch else texts[0]
+        rows = [
+            write(
+                each,
+                template,
+                words.tokenizer,
+                self.image_token,
+                video_token=self.video_token,
+                add_generation_prompt=add_generation_prompt,
+            ).token_ids
+            for each in turns
+        ]
+        routed = route({**kwargs, **(processor_kwargs or {})}, self.tensors)
+        if routed.videos.get("num_frames") is not None or routed.videos.get("fps") is not None:
+            routed.videos.setdefault("do_sample_frames", True)
+        images, videos = ([source for each in turns for source in sources_of(each, kind)] for kind in (Image, Video))
+        found = self._batch(rows, images or None, videos or None, routed)
+        return found if return_dict else found["input_ids"]
+
+    def _batch(self, rows: Sequence[Sequence[int]] | None, images: Any, videos: Any, routed: Routed) -> BatchFeature:
+        """Prompts with one placeholder for each picture and video, and these, as a batch."""
+        seen: dict[str, Any] = {}
+        image_counts: list[int] = []
+        video_counts: list[int] = []
+        if images is not None:
+            pictures = self.image_processor(images, return_tensors=routed.return_tensors, **routed.images)
+            seen |= pictures
+            image_counts = [] if rows is None else self.image_counts(pictures, routed.images)
+        if videos is not None:
+            if self.video_processor is None:
+                raise BadOption(f"{type(self).__name__} takes no videos", hint="take a checkpoint of LLaVA-NeXT-Video")
+            clips = self.video_processor(videos, return_tensors=routed.return_tensors, **routed.videos)
+            seen |= clips
+            video_counts = [] if rows is None else self.video_counts(clips)
+        if rows is None:
+            return BatchFeature(seen)
+        wide = self._widened(rows, image_counts, video_counts)
+        words = dict(routed.text)
+        cut = [self._cut(row, words.get("max_length")) for row in wide] if words.pop("truncation", False) else wide
+        return BatchFeature({**self._padded(cut, words, routed.return_tensors), **seen})
+
+    def _padded(self, rows: list[tuple[int, ...]], words: dict[str, Any], tensors: Any) -> BatchFeature:
+        return self.tokenizer.pad(rows, return_tensors=tensors, **{"padding": False, **words})
+
+    def _widened(self, rows: Sequence[Sequence[int]], images: list[int], videos: list[int]) -> list[tuple[int, ...]]:
+        """The rows, each placeholder repeated as often as its picture or video has tokens."""
+        left_images, left_videos = iter(images), iter(videos)
+        wide = [
+            widen(
+                row,
+                -1 if self.image_token_id is None else self.image_token_id,
+                _taken(row, self.image_token_id, left_images),
+                self.video_token_id,
+                _taken(row, self.video_token_id, left_videos),
+            ).token_ids
+            for row in rows
+        ]
+        for kind, left in (("pictures", left_images), ("videos", left_videos)):
+            over = len(list(left))
+            if over:
+                raise PromptError(f"{over} {kind} were given for which no prompt has a place")
+        return wide
+
+    def _cut(self, row: tuple[int, ...], limit: int | None) -> tuple[int, ...]:
+        """The row cut to `limit` ids, which must not hit a picture."""
+        limit = limit or self.tokenizer.model_max_length
+        kept = row[-limit:] if self.tokenizer.truncation_side == "left" and len(row) > limit else row[:limit]
+        for token_id in (self.image_token_id, self.video_token_id):
+            if token_id is not None and kept.count(token_id) != row.count(token_id):
+                raise BadOption(
+                    f"a prompt of {len(row)} tokens cannot be cut to {limit} without cutting a picture",
+                    hint="truncation=False, or a larger max_length",
+                )
+        return kept
+
+    def image_counts(self, pictures: BatchFeature, kwargs: dict[str, Any]) -> list[int]:
+        """The tokens of each picture."""
+        return [self.tile_tokens(pixels) for pixels in pictures["pixel_values"]]
+
+    def video_counts(self, clips: BatchFeature) -> list[int]:
+        """The tokens of each video."""
+        raise BadOption(f"{type(self).__name__} takes no videos", hint="take a checkpoint of LLaVA-NeXT-Video")
+
+    def tile_tokens(self, pixels: Any) -> int:
+        """The tokens of one tile [..., H, W]: its patches, and [CLS] where that is kept."""
+        height, width = (edge // self._patch for edge in pixels.shape[-2:])
+        dropped = self.vision_feature_select_strategy == "default"
+        return int(height * width) + self.num_additional_image_tokens - dropped
+
+    @property
+    def _patch(self) -> int:
+        if self.patch_size is None:
+            raise BadOption(
+                f"this {type(self).__name__} has no patch_size, so pictures cannot be counted",
+                hint="processor.patch_size = model.config.vision_config.patch_size",
+            )
+        return self.patch_size
+
+    @classmethod
+    def settings(cls, folder: Path) -> dict[str, Any]:
+        """processor_config.json's; where that is silent, what config.json says of the tower."""
+        stored = {
+            name: value for name, value in read_json(folder / "processor_config.json").items() if value is not None
+        }
+        config = read_json(folder / "config.json")
+        tower = config.get("vision_config") or {}
+        found = {
+            "patch_size": tower.get("patch_size", 14 if config else None),
+            "vision_feature_select_strategy": config.get("vision_feature_select_strategy", "default"),
+            "num_additional_image_tokens": int(tower.get("model_type", "clip_vision_model") == "clip_vision_model"),
+        }
+        return {
+            name: stored.get(name, found.get(name))
+            for name in (*cls.stored, "chat_template")
+            if name in stored or name in found
+        }
+
+
+class LlavaNextProcessor(LlavaProcessor):
+    """The processor of LLaVA-NeXT: a picture is an overview and tiles."""
+
+    def image_counts(self, pictures: BatchFeature, kwargs: dict[str, Any]) -> list[int]:
+        """The tokens of each picture: its overview's, then those of its unpadded rows and their newlines."""
+        config = self.image_processor.config_for(self.image_processor.for_call(dict(kwargs)))
+        counts = []
+        for pixels, (height, width) in zip(pictures["pixel_values"], pictures["image_sizes"], strict=True):
+            grid = grid_for(int(width), int(height), config)
+            counts.append(tiled_tokens(grid, pixels.shape[-1] // self._patch, self.tile_tokens(pixels)))
+        return counts
+
+
+class LlavaNextVideoProcessor(LlavaNextProcessor):
+    """The processor of LLaVA-NeXT-Video: pictures as LLaVA-NeXT's, and videos."""
+
+    stored: ClassVar[tuple[str, ...]] = (*LlavaProcessor.stored, "video_token")
+    tensors: ClassVar[str | None] = "pt"
+
+    def __init__(
+        self,
+        video_processor: LlavaNextVideoVideoProcessor,
+        image_processor: BaseImageProcessor,
+        tokenizer: PreTrainedTokenizerFast,
+        chat_template: str | None = None,
+        patch_size: int | None = None,
+        vision_feature_select_strategy: str | None = None,
+        video_token: str = "<video>",
+        image_token: str = "<image>",
+        num_additional_image_tokens: int = 0,
+        **_: Any,
+    ) -> None:
+        super().__init__(
+            image_processor,
+            tokenizer,
+            patch_size,
+            vision_feature_select_strategy,
+            chat_template,
+            image_token,
+            num_additional_image_tokens,
+        )
+        self.video_processor = video_processor
+        self.video_token: str = getattr(tokenizer, "video_token", None) or video_token
+
+    @property
+    def video_token_id(self) -> int | None:  # type: ignore[override]
+        """The id of videos' tokens."""
+        return self.tokenizer.tokenizer.id_of(self.video_token)
+
+    def video_counts(self, clips: BatchFeature) -> list[int]:
+        """The tokens of each video [F, 3, H, W]; [CLS] is never among them."""
+        counts = []
+        for video in clips["pixel_values_videos"]:
+            frames, _, height, width = video.shape
+            rows, cols = (edge // self._patch // STRIDE for edge in (height, width))
+            counts.append(int(frames * rows * cols))
+        return counts
+
+    @classmethod
+    def settings(cls, folder: Path) -> dict[str, Any]:
+        """As of LLaVA-NeXT, and the video processor."""
+        video_processor = LlavaNextVideoVideoProcessor.from_pretrained(folder)
+        return {**super().settings(folder), "video_processor": video_processor}
+
+
+def _taken(row: Sequence[int], token_id: int | None, left: Iterator[int]) -> list[int]:
+    """As many of the counts that are left as the row has places."""
+    places = sum(each == token_id for each in row)
+    return [count for _, count in zip(range(places), left, strict=False)]

@@ -1,0 +1,278 @@
+"""The documented tokenizer: `prompt.Tokenizer` made callable, with padding, truncation and the roles of its tokens."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from llavacli_core.documented.batch import BatchFeature, Tensors
+from llavacli_core.documented.folders import folder_for, folder_of, hub_options, write_json
+from llavacli_core.documented.text.conversations import Conversation, is_batch, messages_of
+from llavacli_core.documented.text.padding import NO_LIMIT, Padding, batch_of, padded, target_length
+from llavacli_core.errors import BadOption, TemplateError
+from llavacli_core.prompt.cleanup import clean_up
+from llavacli_core.prompt.files import read_json
+from llavacli_core.prompt.template import CUSTOM, Template, find_template
+from llavacli_core.prompt.tokenizer import Tokenizer
+
+
+class PreTrainedTokenizerFast:
+    """Texts to ids and back. `bos_token`, `pad_token_id` and their like are attributes, None where there is none."""
+
+    model_input_names: ClassVar[list[str]] = ["input_ids", "attention_mask"]
+
+    def __init__(self, tokenizer: Tokenizer, folder: Path, **kwargs: Any) -> None:
+        """`folder` is where the files are that `save_pretrained` copies."""
+        config = read_json(folder / "tokenizer_config.json") | kwargs
+        self.tokenizer = tokenizer
+        self.folder = folder
+        self.padding_side: str = config.get("padding_side") or "right"
+        self.truncation_side: str = config.get("truncation_side") or "right"
+        self.model_max_length = int(config.get("model_max_length") or NO_LIMIT)
+        template = find_template(folder)
+        self.chat_template: str | None = kwargs.get("chat_template") or (None if template is None else template.source)
+        named = {name: value for name, value in kwargs.items() if name.endswith("_token") and value is not None}
+        self.special_tokens_map: dict[str, str] = {**tokenizer.special_tokens, **named}
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: str | PathLike[str], **kwargs: Any) -> Self:
+        """The tokenizer of a folder, a Hub id or an alias; keywords replace what tokenizer_config.json says."""
+        folder = folder_of(pretrained_model_name_or_path, **hub_options(kwargs))
+        return cls(Tokenizer.from_folder(folder), folder, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.endswith("_token_id"):
+            token = getattr(self, name.removesuffix("_id"))
+            return None if token is None else self.tokenizer.id_of(token)
+        if name.endswith("_token") and (name in self.special_tokens_map or name in STANDARD):
+            return self.special_tokens_map.get(name)
+        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name.endswith("_token_id"):
+            name, value = name.removesuffix("_id"), self.tokenizer.token_of(value)
+        if name.endswith("_token"):
+            self.special_tokens_map[name] = value
+        else:
+            super().__setattr__(name, value)
+
+    def __call__(
+        self,
+        text: str | Sequence[str],
+        *,
+        add_special_tokens: bool = True,
+        padding: Padding = False,
+        truncation: bool | str = False,
+        max_length: int | None = None,
+        pad_to_multiple_of: int | None = None,
+        padding_side: str | None = None,
+        return_tensors: Tensors = None,
+        return_attention_mask: bool = True,
+    ) -> BatchFeature:
+        """`input_ids` and `attention_mask`, of one text [T] or of several [B][T]; [B, T] as tensors."""
+        single = isinstance(text, str)
+        limit = None if truncation in (False, "do_not_truncate") else max_length or self.model_max_length
+        texts = [text] if isinstance(text, str) else text
+        rows = [self.row(each, limit, add_special_tokens=add_special_tokens) for each in texts]
+        batch = self.pad(
+            rows,
+            padding=padding,
+            max_length=max_length,
+            pad_to_multiple_of=pad_to_multiple_of,
+            padding_side=padding_side,
+            return_tensors=return_tensors,
+            return_attention_mask=return_attention_mask,
+        )
+        if single and return_tensors is None:
+            return BatchFeature({name: rows[0] for name, rows in batch.items()})
+        return batch
+
+    def row(self, text: str, limit: int | None, *, add_special_tokens: bool) -> list[int]:
+        """The ids of a text, cut to `limit` of them; the special tokens around it are never cut off."""
+        ids = self.tokenizer.encode(text, add_special_tokens)
+        if limit is None or len(ids) <= limit:
+            return ids
+        backend = self.tokenizer.backend
+        encoding = self.tokenizer.encoding(text, add_special_tokens=False)
+        around = backend.num_special_tokens_to_add(is_pair=False) if add_special_tokens else 0
+        encoding.truncate(max(limit - around, 0), direction=self.truncation_side)
+        return backend.post_process(encoding, None, add_special_tokens).ids if around else encoding.ids
+
+    def pad(
+        self,
+        rows: Sequence[Sequence[int]],
+        *,
+        padding: Padding = True,
+        max_length: int | None = None,
+        pad_to_multiple_of: int | None = None,
+        padding_side: str | None = None,
+        return_tensors: Tensors = None,
+        return_attention_mask: bool = True,
+    ) -> BatchFeature:
+        """Rows of ids as a batch."""
+        ids, masks = padded(
+            rows,
+            length=target_length(rows, padding, max_length or self.model_max_length, pad_to_multiple_of),
+            side=padding_side or self.padding_side,
+            pad_token_id=self.pad_token_id,
+        )
+        return batch_of(ids, masks if return_attention_mask else None, return_tensors)
+
+    def encode(self, text: str, **kwargs: Any) -> Any:
+        """The ids of one text; keywords as of a call."""
+        return self(text, **kwargs)["input_ids"]
+
+    def tokenize(self, text: str, *, add_special_tokens: bool = False) -> list[str]:
+        """The tokens of a text."""
+        return self.tokenizer.encoding(text, add_special_tokens=add_special_tokens).tokens
+
+    def decode(
+        self,
+        token_ids: Any,
+        skip_special_tokens: bool = False,
+        clean_up_tokenization_spaces: bool | None = None,
+        **_: Any,
+    ) -> Any:
+        """The text of ids, or the texts of rows of ids, from lists or tensors."""
+        ids = token_ids.tolist() if hasattr(token_ids, "tolist") else token_ids
+        if isinstance(ids, int):
+            ids = [ids]
+        if ids and not isinstance(ids[0], int):
+            return [self.decode(row, skip_special_tokens, clean_up_tokenization_spaces) for row in ids]
+        if clean_up_tokenization_spaces is None:
+            return self.tokenizer.decode(ids, skip_special_tokens)
+        text = self.tokenizer.backend.decode(list(ids), skip_special_tokens=skip_special_tokens)
+        byte_pairs = type(self.tokenizer.backend.model).__name__ == "BPE"  # never cleaned up, as in `prompt.tokenizer`
+        return clean_up(text) if clean_up_tokenization_spaces and not byte_pairs else text
+
+    def batch_decode(
+        self,
+        sequences: Any,
+        skip_special_tokens: bool = False,
+        clean_up_tokenization_spaces: bool | None = None,
+        **_: Any,
+    ) -> list[str]:
+        """The text of each row of ids."""
+        texts = self.decode(sequences, skip_special_tokens, clean_up_tokenization_spaces)
+        return [texts] if isinstance(texts, str) else texts
+
+    def convert_tokens_to_ids(self, tokens: str | Sequence[str]) -> Any:
+        """A token's id, or those of several; of unknown ones the unknown token's."""
+        if not isinstance(tokens, str):
+            return [self.convert_tokens_to_ids(token) for token in tokens]
+        found = self.tokenizer.id_of(tokens)
+        return self.unk_token_id if found is None else found
+
+    def convert_ids_to_tokens(self, ids: int | Sequence[int], skip_special_tokens: bool = False) -> Any:
+        """An id's token, or those of several."""
+        if isinstance(ids, int):
+            return self.tokenizer.token_of(ids)
+        left_out = set(self.all_special_ids) if skip_special_tokens else set()
+        return [self.tokenizer.token_of(int(each)) for each in ids if int(each) not in left_out]
+
+    @property
+    def all_special_tokens(self) -> list[str]:
+        """The tokens that have a role."""
+        return list(dict.fromkeys(token for token in self.special_tokens_map.values() if token is not None))
+
+    @property
+    def all_special_ids(self) -> list[int]:
+        """Their ids."""
+        return list(self.convert_tokens_to_ids(self.all_special_tokens))
+
+    @property
+    def vocab_size(self) -> int:
+        """Tokens known, without those added."""
+        return self.tokenizer.backend.get_vocab_size(with_added_tokens=False)
+
+    def __len__(self) -> int:
+        return self.tokenizer.vocab_size
+
+    def get_vocab(self) -> dict[str, int]:
+        """Every token and its id."""
+        return self.tokenizer.backend.get_vocab(with_added_tokens=True)
+
+    def template(self, chat_template: str | None = None) -> Template:
+        """The chat template that was given, or the checkpoint's."""
+        source = chat_template or self.chat_template
+        if source is None:
+            raise TemplateError(f"{self.folder} brings no chat template", hint="give one: chat_template=...")
+        return Template(source, CUSTOM, "chat_template")
+
+    def apply_chat_template(
+        self,
+        conversation: Conversation | Sequence[Conversation],
+        *,
+        chat_template: str | None = None,
+        add_generation_prompt: bool = False,
+        tokenize: bool = True,
+        return_dict: bool = True,
+        **kwargs: Any,
+    ) -> Any:
+        """The prompt of a conversation or the prompts of several; tokenized, `input_ids` and `attention_mask` of them.
+
+        Further keywords as of a call. Special tokens are the template's to write.
+        """
+        batch = is_batch(conversation)
+        conversations: Any = conversation if batch else [conversation]
+        template = self.template(chat_template)
+        texts = [
+            template.render(messages_of(each), self.named_tokens, add_generation_prompt=add_generation_prompt)
+            for each in conversations
+        ]
+        if not tokenize:
+            return texts if batch else texts[0]
+        found = self(texts if batch else texts[0], add_special_tokens=False, **kwargs)
+        return found if return_dict else found["input_ids"]
+
+    @property
+    def named_tokens(self) -> Mapping[str, str]:
+        """The special tokens there are, by role: what templates are told."""
+        return {name: token for name, token in self.special_tokens_map.items() if token is not None}
+
+    def save_pretrained(self, save_directory: str | PathLike[str], **_: Any) -> tuple[str, ...]:
+        """Write the tokenizer's files into a folder, as they came but for what was set since; gives their paths."""
+        folder = folder_for(save_directory)
+        if folder.resolve() == self.folder.resolve():
+            raise BadOption(f"{folder} is where this tokenizer came from", hint="give another folder")
+        for name in FILES:
+            if (self.folder / name).is_file():
+                shutil.copyfile(self.folder / name, folder / name)
+        changed = {
+            name: value for name, value in self.named_tokens.items() if value != self.tokenizer.special_tokens.get(name)
+        }
+        settings = {
+            "padding_side": self.padding_side,
+            "truncation_side": self.truncation_side,
+            "model_max_length": self.model_max_length,
+        }
+        write_json(
+            folder / "tokenizer_config.json", {**read_json(folder / "tokenizer_config.json"), **settings, **changed}
+        )
+        if (folder / "special_tokens_map.json").is_file():
+            write_json(folder / "special_tokens_map.json", {**read_json(folder / "special_tokens_map.json"), **changed})
+        if self.chat_template is not None:
+            (folder / "chat_template.jinja").write_text(self.chat_template, encoding="utf-8")
+        return tuple(str(folder / name) for name in FILES if (folder / name).is_file())
+
+
+STANDARD = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
+FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "chat_template.jinja",
+)
+
+# transformers has a class for each vocabulary's make; tokenizer.json says it all, so here is one.
+AutoTokenizer = PreTrainedTokenizerFast
+BertTokenizer = BertTokenizerFast = PreTrainedTokenizerFast
+GPT2Tokenizer = GPT2TokenizerFast = PreTrainedTokenizerFast
+LlamaTokenizer = LlamaTokenizerFast = PreTrainedTokenizerFast
+Qwen2Tokenizer = Qwen2TokenizerFast = PreTrainedTokenizerFast
+RobertaTokenizer = RobertaTokenizerFast = PreTrainedTokenizerFast
+XLMRobertaTokenizer = XLMRobertaTokenizerFast = PreTrainedTokenizerFast

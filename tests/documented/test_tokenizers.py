@@ -1,0 +1,225 @@
+"""The callable tokenizer: the reference's rows, padding, truncation, decoding and tokens with a role."""
+
+import json
+
+import pytest
+import torch
+import transformers
+from tokenizers import Tokenizer, decoders, normalizers, pre_tokenizers, processors
+from tokenizers.models import WordPiece
+
+import llavacli_core as core
+from llavacli_core.errors import BadOption, TemplateError
+
+pytestmark = pytest.mark.parity
+
+BASES = ["llava-1.5", "next-llama3", "next-qwen", "bert"]
+TEXTS = ["What is shown in this image?", "cats", "The circle is red, isn't it?  Yes . No !"]
+WORDS = [
+    "[PAD]",
+    "[UNK]",
+    "[CLS]",
+    "[SEP]",
+    "[MASK]",
+    "a",
+    "cat",
+    "##s",
+    "red",
+    "is",
+    "it",
+    ".",
+    ",",
+    "!",
+    "?",
+    "'",
+    "t",
+]
+
+
+@pytest.fixture(scope="session")
+def folder(checkpoint, tmp_path_factory):
+    """The folder of a base; `bert` is a WordPiece of a few words."""
+
+    def find(base):
+        if base != "bert":
+            return checkpoint(base)
+        path = tmp_path_factory.getbasetemp() / "bert"
+        if not path.exists():
+            path.mkdir()
+            write_bert(path)
+        return path
+
+    return find
+
+
+def write_bert(path) -> None:
+    backend = Tokenizer(WordPiece({word: place for place, word in enumerate(WORDS)}, unk_token="[UNK]"))
+    backend.normalizer = normalizers.BertNormalizer()
+    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    backend.decoder = decoders.WordPiece(cleanup=False)
+    backend.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    backend.add_special_tokens(WORDS[:5])
+    transformers.PreTrainedTokenizerFast(
+        tokenizer_object=backend,
+        **{f"{role}_token": f"[{role.upper()}]" for role in ("pad", "unk", "cls", "sep", "mask")},
+        clean_up_tokenization_spaces=True,
+    ).save_pretrained(path)
+
+
+@pytest.fixture(params=BASES)
+def both(request, folder):
+    """Our tokenizer and the reference's."""
+    path = folder(request.param)
+    return core.AutoTokenizer.from_pretrained(path), transformers.PreTrainedTokenizerFast.from_pretrained(path)
+
+
+CALLS = {
+    "several": {},
+    "without special tokens": {"add_special_tokens": False},
+    "padded": {"padding": True},
+    "tensors": {"padding": True, "return_tensors": "pt"},
+    "padded on the left": {"padding": "longest", "padding_side": "left", "return_tensors": "np"},
+    "padded on the right": {"padding": True, "padding_side": "right", "return_tensors": "pt"},
+    "to a length": {"padding": "max_length", "max_length": 64},
+    "to a multiple": {"padding": True, "pad_to_multiple_of": 8},
+    "cut": {"truncation": True, "max_length": 5},
+    "cut and filled up": {"truncation": True, "max_length": 6, "padding": "max_length", "return_tensors": "pt"},
+    "no mask": {"return_attention_mask": False},
+}
+
+
+@pytest.mark.parametrize("kwargs", CALLS.values(), ids=CALLS)
+def test_calls(both, kwargs):
+    ours, theirs = (tokenizer(TEXTS, **kwargs) for tokenizer in both)
+    assert set(ours) == set(theirs) - {"token_type_ids"}
+    for name in ours:
+        assert type(ours[name]) is type(theirs[name])
+        assert (
+            torch.equal(torch.as_tensor(ours[name]), torch.as_tensor(theirs[name]))
+            if "return_tensors" in kwargs
+            else ours[name] == theirs[name]
+        )
+
+
+def test_one_text(both):
+    ours, theirs = (tokenizer(TEXTS[0]) for tokenizer in both)
+    assert ours.input_ids == theirs.input_ids
+    ours, theirs = (tokenizer(TEXTS[0], return_tensors="pt") for tokenizer in both)
+    assert torch.equal(ours.input_ids, theirs.input_ids)
+    assert both[0].encode(TEXTS[0]) == both[1].encode(TEXTS[0])
+
+
+DECODINGS = [
+    {},
+    {"skip_special_tokens": True},
+    {"skip_special_tokens": True, "clean_up_tokenization_spaces": True},
+    {"clean_up_tokenization_spaces": False},
+]
+
+
+@pytest.mark.parametrize("kwargs", DECODINGS)
+def test_decoding(both, kwargs):
+    rows = both[1](TEXTS, padding=True).input_ids
+    for ids in (rows, torch.tensor(rows)):
+        assert both[0].batch_decode(ids, **kwargs) == both[1].batch_decode(ids, **kwargs)
+        assert both[0].decode(ids[0], **kwargs) == both[1].decode(ids[0], **kwargs)
+    assert both[0].decode(rows[0][1], **kwargs) == both[1].decode(rows[0][1], **kwargs)
+
+
+def test_tokens_with_a_role(both):
+    ours, theirs = both
+    for name in ("bos_token", "eos_token", "pad_token", "unk_token", "cls_token", "sep_token", "mask_token"):
+        assert getattr(ours, name) == getattr(theirs, name), name
+        assert getattr(ours, f"{name}_id") == getattr(theirs, f"{name}_id"), name
+    assert sorted(ours.all_special_tokens) == sorted(theirs.all_special_tokens)
+    assert (len(ours), ours.vocab_size) == (len(theirs), theirs.vocab_size)
+    assert ours.get_vocab() == theirs.get_vocab()
+    assert ours.model_max_length == theirs.model_max_length
+    assert ours.padding_side == theirs.padding_side
+
+
+def test_tokens_and_ids(both):
+    ours, theirs = both
+    ids = theirs(TEXTS[0]).input_ids
+    tokens = theirs.convert_ids_to_tokens(ids)
+    assert ours.convert_ids_to_tokens(ids) == tokens
+    assert ours.convert_ids_to_tokens(ids, skip_special_tokens=True) == theirs.convert_ids_to_tokens(
+        ids, skip_special_tokens=True
+    )
+    assert ours.convert_tokens_to_ids(tokens) == ids
+    assert ours.convert_ids_to_tokens(ids[0]) == tokens[0]
+    assert ours.convert_tokens_to_ids("no such token") == theirs.convert_tokens_to_ids("no such token")
+    assert ours.tokenize(TEXTS[0]) == theirs.tokenize(TEXTS[0])
+
+
+def test_what_is_set_is_used_and_saved(folder, tmp_path):
+    ours = core.GPT2TokenizerFast.from_pretrained(folder("llava-1.5"))
+    ours.pad_token = ours.eos_token
+    ours.padding_side = "right"
+    assert ours.pad_token_id == ours.eos_token_id
+    assert ours(TEXTS, padding=True).input_ids[1][-1] == ours.eos_token_id
+    ours.save_pretrained(tmp_path)
+    again, theirs = (
+        each.from_pretrained(tmp_path) for each in (core.AutoTokenizer, transformers.PreTrainedTokenizerFast)
+    )
+    assert again(TEXTS, padding=True).data == ours(TEXTS, padding=True).data
+    assert theirs(TEXTS, padding=True).input_ids == ours(TEXTS, padding=True).input_ids
+    with pytest.raises(BadOption, match="came from"):
+        again.save_pretrained(tmp_path)
+
+
+CONVERSATIONS = [
+    [{"role": "user", "content": [{"type": "text", "text": "How many cats?"}]}],
+    [
+        {"role": "user", "content": [{"type": "text", "text": "How many cats are there?"}]},
+        {"role": "assistant", "content": [{"type": "text", "text": "Two."}]},
+        {"role": "user", "content": [{"type": "text", "text": "Sure?"}]},
+    ],
+]
+
+
+@pytest.mark.parametrize("base", ["llava-1.5", "next-qwen"])
+@pytest.mark.parametrize("conversation", [*CONVERSATIONS, CONVERSATIONS])
+def test_conversations(base, conversation, folder):
+    ours = core.AutoTokenizer.from_pretrained(folder(base))
+    theirs = transformers.PreTrainedTokenizerFast.from_pretrained(folder(base))
+    for kwargs in ({"tokenize": False}, {"add_generation_prompt": True, "tokenize": False}, {"return_dict": False}):
+        expected = theirs.apply_chat_template(conversation, **kwargs)
+        assert ours.apply_chat_template(conversation, **kwargs) == expected
+    kwargs = {"padding": True, "return_tensors": "pt", "add_generation_prompt": True}
+    expected = theirs.apply_chat_template(conversation, **kwargs)
+    got = ours.apply_chat_template(conversation, **kwargs)
+    assert torch.equal(got.input_ids, expected.input_ids)
+    assert torch.equal(got.attention_mask, expected.attention_mask)
+
+
+def test_a_template_of_ones_own(folder):
+    ours = core.AutoTokenizer.from_pretrained(folder("bert"))
+    with pytest.raises(TemplateError, match="no chat template"):
+        ours.apply_chat_template(CONVERSATIONS[0])
+    given = "{% for message in messages %}{{ message.content[0].text }}|{% endfor %}"
+    assert ours.apply_chat_template(CONVERSATIONS[1], chat_template=given, tokenize=False).count("|") == 3
+
+
+def test_without_a_pad_token(folder, tmp_path):
+    ours = core.AutoTokenizer.from_pretrained(folder("llava-1.5"))
+    ours.pad_token = None
+    with pytest.raises(BadOption, match="pad token"):
+        ours(TEXTS, padding=True)
+    with pytest.raises(BadOption, match="different lengths"):
+        ours(TEXTS, return_tensors="pt")
+    with pytest.raises(BadOption, match="max_length"):
+        ours(TEXTS, padding="max_length")
+    with pytest.raises(AttributeError):
+        ours.colour_token  # noqa: B018
+
+
+def test_what_a_file_says(folder, tmp_path):
+    ours = core.AutoTokenizer.from_pretrained(folder("bert"))
+    ours.save_pretrained(tmp_path)
+    path = tmp_path / "tokenizer_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"padding_side": "left", "model_max_length": 4}))
+    again = core.BertTokenizer.from_pretrained(tmp_path)
+    assert again(["cats", "a cat is red"], truncation=True, padding=True).input_ids == [[2, 6, 7, 3], [2, 5, 6, 3]]
