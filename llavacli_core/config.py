@@ -69,7 +69,7 @@ class SwinConfig:
     @property
     def hidden_size(self) -> int:
         """Size of the last stage's hidden states."""
-        return self.embed_dim * 2 ** (len(self.depths) - 1)
+        return self.embed_dim << (len(self.depths) - 1)
 
     @property
     def patch_grid(self) -> tuple[int, int]:
@@ -79,7 +79,7 @@ class SwinConfig:
     @property
     def num_positions(self) -> int:
         """Positions that the network gives out: the patches left after merging."""
-        merged = 2 ** (len(self.depths) - 1)
+        merged = 1 << (len(self.depths) - 1)
         rows, cols = self.patch_grid
         return -(-rows // merged) * -(-cols // merged)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
 
@@ -113,7 +114,9 @@ class Processor:
                 "this model takes no videos", hint="choose one that does, e.g. -m llava-hf/LLaVA-NeXT-Video-7B-hf"
             )
         clip = read_clip(video, default_frames=model.default_frames)
-        pixels = np.concatenate([prepare(picture, config).pixels for picture in clip.pictures])
+        with ThreadPoolExecutor() as threads:  # resizing lets go of Python's lock
+            frames = threads.map(lambda picture: prepare(picture, config).pixels, clip.pictures)
+            pixels = np.concatenate(list(frames))
         check_size(pixels.shape, model.vision.image_size, self.located.id)
         seen = SeenVideo(
             source=clip.name,
