@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from llavacli.failures import Failure
@@ -128,7 +129,7 @@ def _costs(plan: Plan) -> list[str]:
         cost = f"{_count(image['tiles'], 'tile')}, {_count(image['tokens'], 'token')}"
         lines.append(f"picture  {image['source']}: {image['width']}x{image['height']}, {cost}{marked}")
     for video in plan["videos"]:
-        frames = f"{_count(len(video['frames']), 'frame')} ({' '.join(map(str, video['frames']))})"
+        frames = f"{_count(len(video['frames']), 'frame')} ({_listed(video['frames'])})"
         cost = f"{frames}, {_count(video['tokens'], 'token')}"
         lines.append(f"clip     {video['source']}: {video['width']}x{video['height']}, {cost}")
     usage = plan["usage"]
@@ -144,6 +145,12 @@ def _costs(plan: Plan) -> list[str]:
         f"answer   {_count(usage['max_tokens'], 'token')} at most",
         f"model    {usage['max_positions']} positions: {verdict}",
     ]
+
+
+def _listed(frames: Sequence[int]) -> str:
+    """Numbers of frames; of many, the first and the last."""
+    shown = [str(number) for number in frames]
+    return " ".join(shown if len(shown) <= 16 else [*shown[:8], "...", shown[-1]])
 
 
 def _count(number: int, noun: str) -> str:

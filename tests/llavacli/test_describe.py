@@ -103,3 +103,91 @@ def test_a_name_that_is_no_utf_8(here: Run, model: Path) -> None:
     os.rename("a.png", b"caf\xe9.png")
     result = here("describe", "--json", b"caf\xe9.png")
     assert os.fsencode(json.loads(result.stdout)["source"]) == b"caf\xe9.png"
+
+
+class TestClips:
+    """Clips and pictures, with a tiny LLaVA-NeXT-Video."""
+
+    @pytest.fixture(autouse=True)
+    def video(self, model: Path, checkpoint: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
+        from tests.reference.clips import Clip, as_file
+
+        monkeypatch.setenv("LLAVACLI_MODEL", str(checkpoint("video")))
+        Path("clip").write_bytes(as_file(Clip(24)))
+
+    def test_the_numbers_of_its_frames_are_recorded(self, here: Run) -> None:
+        record = json.loads(here("describe", "--json", "--tokens", "clip", "--frames", "8").stdout)
+        (seen,) = record["videos"]
+        assert (seen["source"], seen["frames"]) == ("clip", [0, 3, 6, 9, 12, 15, 18, 21])
+        assert record["usage"]["image_tokens"] == seen["tokens"]
+        assert "<video>\nDescribe this video in detail." in record["prompt_text"]
+
+    def test_together_with_a_picture(self, here: Run) -> None:
+        record = json.loads(here("describe", "--json", "--together", "clip", "a.png", "--frames", "2").stdout)
+        assert [seen["source"] for seen in record["images"] + record["videos"]] == ["a.png", "clip"]
+        assert record["usage"]["image_tokens"] == sum(seen["tokens"] for seen in record["images"] + record["videos"])
+
+    def test_a_dry_run_lists_frames_and_tokens(self, here: Run) -> None:
+        shown = here("describe", "--dry-run", "clip", "--frames", "3").stdout.decode()
+        assert "\nclip     clip: 60x44, 3 frames (0 8 16), " in shown
+        assert " of them for clips\n" in shown
+        many = here("describe", "--dry-run", "clip", "--frames", "20").stdout.decode()
+        assert ", 20 frames (0 1 2 3 4 6 7 8 ... 22), " in many
+
+    def test_a_model_without_video_refuses_clips_and_goes_on_with_pictures(
+        self, here: Run, checkpoint: Callable[[str], Path]
+    ) -> None:
+        result = here("describe", "--json", "clip", "a.png", "-m", str(checkpoint("next-vicuna")))
+        assert result.returncode == 3
+        refused, answered = map(json.loads, result.stdout.splitlines())
+        assert (refused["error"]["code"], answered["status"]) == ("input_unreadable", "ok")
+        assert result.stderr.startswith(
+            b"llavacli: error: clip: this model takes no videos (hint: choose one that does"
+        )
+
+
+def test_marks_are_drawn_before_the_model_sees_the_picture(here: Run, model: Path) -> None:
+    """A marked picture is answered as the picture that `mark` writes."""
+    marks = ("--mark", "box:10%,10%,60%,60%:lime", "--mark", "arrow:0.9,0.9,0.5,0.5:blue")
+    assert here("mark", "a.png", *marks, "-o", "marked.png").returncode == 0
+    drawn, written, plain = (
+        json.loads(here("describe", "--json", "--tokens", *args).stdout)
+        for args in (("a.png", *marks), ("marked.png",), ("a.png",))
+    )
+    assert drawn["token_ids"] == written["token_ids"] != plain["token_ids"]
+    assert drawn["images"][0]["sha256"] == plain["images"][0]["sha256"]
+    assert drawn["images"][0]["marks"] == ["box:10%,10%,60%,60%:lime", "arrow:0.9,0.9,0.5,0.5:blue"]
+    plan = here("describe", "--dry-run", "a.png", *marks).stdout.decode()
+    assert ", marked box:10%,10%,60%,60%:lime arrow:0.9,0.9,0.5,0.5:blue\n" in plan
+
+
+class TestCaptioner:
+    """A tiny ViT with GPT-2."""
+
+    @pytest.fixture(autouse=True)
+    def captioner(self, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        from tests.parity.test_captions import small_files
+        from tests.reference import captioners
+
+        captioners.write(captioners.BY_NAME["vit+gpt2"], Path("captioner"))
+        small_files(Path("captioner"))
+        monkeypatch.setenv("LLAVACLI_MODEL", "./captioner")
+        monkeypatch.delenv("LLAVACLI_MAX_TOKENS")
+
+    def test_a_caption(self, here: Run) -> None:
+        record = json.loads(here("describe", "--json", "--tokens", "a.png").stdout)
+        assert (record["prompt"], record["prompt_text"]) == (None, "")
+        assert record["params"]["max_tokens"] == 20  # as transformers has it, where the checkpoint says nothing
+        assert 1 <= len(record["token_ids"]) <= 20
+        beams = json.loads(here("describe", "--json", "a.png", "--beams", "3", "--length-penalty", "-5").stdout)
+        assert beams["params"] | {"beams": 3, "length_penalty": -5.0} == beams["params"]
+
+    def test_a_dry_run(self, here: Run) -> None:
+        shown = here("describe", "--dry-run", "a.png").stdout.decode().splitlines()
+        assert shown[0].startswith("picture  a.png: 40x30, 1 tile")
+        assert shown[1:3] == ["prompt   none: this model captions by itself", "answer   20 tokens at most"]
+
+    def test_words_and_clips_are_refused(self, here: Run) -> None:
+        for args in (("-p", "What?"), ("-s", "Be brief."), ("--together", "b.png")):
+            result = here("describe", "a.png", *args)
+            assert (result.returncode, result.stdout) == (2, b"")
