@@ -44,7 +44,7 @@ def resolve(
         stated = (options.get(name), getattr(given, name, None), getattr(own, name, None), DEFAULTS.get(name))
         setattr(asked, name, next((value for value in stated if value is not None), None))
     for name in UNAVAILABLE:
-        if getattr(asked, name) not in NEUTRAL:
+        if getattr(asked, name) is True or getattr(asked, name) not in NEUTRAL:
             raise BadOption(f"generate: {name} is not available", hint="leave it out, also of generation_config.json")
     if asked.do_sample and not asked.temperature > 0:
         raise BadOption(f"temperature must be above 0 to sample, not {asked.temperature}", hint="do_sample=False")

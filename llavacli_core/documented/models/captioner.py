@@ -140,15 +140,18 @@ class VisionEncoderDecoderModel(GenerationMixin, PreTrainedModel):
         return int(self.network.config.decoder.max_position_embeddings)
 
     def prefill(self, inputs: dict[str, Any], asked: GenerationConfig) -> Prompts:
-        """Each picture, and the start token or the ids given as `decoder_input_ids`."""
+        """Each picture, and behind the start token the ids given as `decoder_input_ids`."""
         pixels, outputs, ids = (
             inputs.pop(name, None) for name in ("pixel_values", "encoder_outputs", "decoder_input_ids")
         )
         if inputs:
             raise BadOption(f"generate takes no {', '.join(sorted(inputs))}")
         states = self.network.project(self._encoded(pixels, outputs, (False, False)).last_hidden_state)
+        start = torch.full((len(states), 1), self._start(asked), device=states.device)
         if ids is None:
-            ids = torch.full((len(states), 1), self._start(asked), device=states.device)
+            ids = start
+        elif bool((ids[:, :1] != start).all()):
+            ids = torch.cat((start, ids), dim=1)
         prefilled = []
         for picture, row in zip(states, ids, strict=True):
             rows = self.network.start(picture[None])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, KeysView
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -19,9 +19,9 @@ class ModelOutput:
         """The values that are there, in the order of their fields."""
         return tuple(value for _, value in self.items())
 
-    def keys(self) -> list[str]:
+    def keys(self) -> KeysView[str]:
         """The names of the values that are there."""
-        return [name for name, _ in self.items()]
+        return dict(self.items()).keys()
 
     def values(self) -> list[Any]:
         """The values that are there."""
