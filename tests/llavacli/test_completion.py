@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from llavacli.completion import model_names
+import llavacli_core as core
+from llavacli.completion import mark_shapes, model_names
 from tests.llavacli.running import process
 
 
@@ -31,6 +32,11 @@ def test_names_of_models(models: Path) -> None:
     assert not [name for name in model_names("") if "set" in name]
 
 
+def test_shapes_of_marks() -> None:
+    assert mark_shapes("") == [f"{shape}:" for shape in core.Mark.SHAPES]
+    assert mark_shapes("box:10") == []
+
+
 def test_without_a_cache(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_CACHE", str(home / "absent"))
     assert "demo" in model_names("")
@@ -43,6 +49,8 @@ def test_without_a_cache(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("llavacli describe --max", ["--max-tokens", "--max-tiles"]),
         ("llavacli describe --dtype b", ["bfloat16"]),
         ("llavacli describe -m llava-hf/", ["llava-hf/llava-1.5-7b-hf"]),
+        ("llavacli describe --mark p", ["point:", "polygon:"]),
+        ("llavacli mark a.png --mark s", ["scribble:"]),
         ("llavacli describe a", []),  # nothing: the shell completes the path
     ],
 )

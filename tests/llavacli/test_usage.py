@@ -13,7 +13,7 @@ from tests.llavacli.running import Run
 
 @pytest.mark.parametrize("flag", ["-h", "--help"])
 def test_help_begins_with_usage_and_examples(ask: Run, flag: str) -> None:
-    for command in ([], ["describe"]):
+    for command in ([], ["describe"], ["mark"]):
         result = ask(*command, flag)
         assert result.returncode == 0
         assert not result.stderr
