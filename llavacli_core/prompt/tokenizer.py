@@ -13,6 +13,7 @@ from llavacli_core.errors import BrokenModel, PromptError
 from llavacli_core.prompt.cleanup import clean_up
 from llavacli_core.prompt.files import PULL_AGAIN, read_json
 from llavacli_core.prompt.special_tokens import declared, missing
+from llavacli_core.prompt.vocabulary import from_vocabulary, has_vocabulary
 
 
 class Tokenizer:
@@ -40,11 +41,17 @@ class Tokenizer:
     def from_folder(cls, folder: Path) -> Tokenizer:
         """Load tokenizer.json as it is, but without truncation and padding, and add what the other files declare.
 
+        Where there is none, an older form of vocabulary stands in for it.
+
         `add_bos_token` and `add_eos_token` are left alone, as transformers 5.23 does beside a tokenizer.json: whether
         special tokens are put around a text is its post-processor's business.
         """
-        backend = _load(folder / "tokenizer.json")
         config = read_json(folder / "tokenizer_config.json")
+        if not (folder / "tokenizer.json").exists() and has_vocabulary(folder):
+            backend, roles = from_vocabulary(folder, config)
+            config = roles | config
+        else:
+            backend = _load(folder / "tokenizer.json")
         present = [token for _, token in sorted(backend.get_added_tokens_decoder().items())]
         found = declared(folder, config, present)
         more = missing(found, present)
