@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from llavacli_core.engine.open import load_processor as load_processor
     from llavacli_core.engine.processor import Processor as Processor
     from llavacli_core.engine.request import Request as Request
+    from llavacli_core.engine.scores import Scores as Scores
     from llavacli_core.engine.session import Session as Session
     from llavacli_core.events import BatchEvent as BatchEvent
     from llavacli_core.events import Done as Done
@@ -63,6 +64,7 @@ else:
         "Processor": "engine.processor",
         "Request": "engine.request",
         "load_processor": "engine.open",
+        "Scores": "engine.scores",
         "Session": "engine.session",
         "Done": "events",
         "Event": "events",

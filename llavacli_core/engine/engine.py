@@ -20,6 +20,7 @@ from llavacli_core.engine.open import open_processor
 from llavacli_core.engine.processor import Processor
 from llavacli_core.engine.request import Request
 from llavacli_core.engine.runner import Caption, Conversation, Runner
+from llavacli_core.engine.scores import Scores, score
 from llavacli_core.engine.session import Session
 from llavacli_core.errors import BadOption
 from llavacli_core.events import BatchEvent, Event
@@ -79,6 +80,22 @@ class Engine:
         if rows < 1:
             raise BadOption(f"rows must be at least 1, not {rows}")
         return Generation(lambda stopped: batch.run(self, requests, rows, stopped))
+
+    def forward(
+        self,
+        messages: Sequence[Message],
+        answer: Sequence[int] = (),
+        *,
+        hidden_states: bool = False,
+        attentions: bool = False,
+    ) -> Scores:
+        """The scores of every position of a conversation's prompt, and of the ids of an `answer` behind it.
+
+        On request also the decoder's hidden states, and its attention weights, which grow with the length squared.
+        """
+        request = self.processor.prepare(list(messages))
+        self.processor.check_fits(request)
+        return score(self.network, request, answer, hidden_states=hidden_states, attentions=attentions)
 
     def session(self, system: str | None = None) -> Session:
         """A conversation that keeps its turns and its KV cache."""

@@ -37,14 +37,19 @@ def encode_pictures(network: Llava, request: Request, memory: Memory, reused: in
             memory.features[clip.key] = network.video_features(torch.from_numpy(clip.pixels).to(device, dtype))
 
 
-@torch.inference_mode()
-def prefill(network: Llava, request: Request, memory: Memory, keys: list[Key], reused: int) -> Tensor:
-    """Compute the positions from `reused` on; scores [1, V] of the token that follows the last."""
+def embed(network: Llava, request: Request, memory: Memory, reused: int) -> Tensor:
+    """The prompt from position `reused` on, with what is seen in its places, [1, T, D]."""
     ids = torch.tensor([request.token_ids[reused:]], device=memory.cache.device)
     seen = [(span.kind, memory.features[each.key]) for span, each in request.placed if span.start >= reused]
     images, videos = ([features for kind, features in seen if kind == wanted] for wanted in ("image", "video"))
+    return network.embed(ids, images, videos)
+
+
+@torch.inference_mode()
+def prefill(network: Llava, request: Request, memory: Memory, keys: list[Key], reused: int) -> Tensor:
+    """Compute the positions from `reused` on; scores [1, V] of the token that follows the last."""
     with memory_for(f"a prompt of {len(keys)} tokens", memory.cache.device, FEWER):
-        hidden = network.decoder(network.embed(ids, images, videos), memory.cache)
+        hidden = network.decoder(embed(network, request, memory, reused), memory.cache)
     logits = check_finite(network.decoder.logits(hidden[:, -1]))
     memory.held += keys[reused:]
     return logits

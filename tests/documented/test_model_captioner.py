@@ -18,7 +18,7 @@ IDS = LABELS[:, :4]
 
 
 def close(ours, theirs):
-    torch.testing.assert_close(ours, theirs, atol=2e-4, rtol=1e-4)
+    torch.testing.assert_close(ours, theirs, atol=1e-3, rtol=1e-4)  # of scores around 10
 
 
 @pytest.fixture(scope="module")
