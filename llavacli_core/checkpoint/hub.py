@@ -37,8 +37,8 @@ def wanted(files: Collection[str], *, weights: bool) -> list[str]:
     )
 
 
-def cached(name: str, revision: str | None, *, weights: bool = True) -> Path | None:
-    """The snapshot of `name` in the shared cache, when it holds all that loading needs, or all but weights."""
+def cached(name: str, revision: str | None, *, weights: bool = True, words: bool = True) -> Path | None:
+    """The snapshot of `name` in the shared cache, when it holds all that loading needs, or all but one part of it."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
@@ -46,21 +46,22 @@ def cached(name: str, revision: str | None, *, weights: bool = True) -> Path | N
         folder = Path(snapshot_download(name, revision=revision, local_files_only=True, **SMALL))
     except (LocalEntryNotFoundError, FileNotFoundError, ValueError):
         return None
-    return folder if not missing_files(folder, weights=weights) else None
+    return folder if not missing_files(folder, weights=weights, words=words) else None
 
 
-def missing_files(folder: Path, *, weights: bool = True) -> list[str]:
-    """What loading needs and the folder lacks: config.json, a tokenizer, every shard of the weights."""
+def missing_files(folder: Path, *, weights: bool = True, words: bool = True) -> list[str]:
+    """What loading needs and the folder lacks: config.json, a tokenizer (`words`), every shard of the weights."""
     missing = [] if (folder / "config.json").is_file() else ["config.json"]
-    if not any(all((folder / name).is_file() for name in names) for names in (("tokenizer.json",), *VOCABULARIES)):
+    tokenizers = (("tokenizer.json",), *VOCABULARIES)
+    if words and not any(all((folder / name).is_file() for name in names) for names in tokenizers):
         missing.append("tokenizer.json")
     return missing + missing_weights(folder) if weights else missing
 
 
-def fetch(name: str, revision: str | None, *, offline: bool = False, weights: bool = True) -> Path:
+def fetch(name: str, revision: str | None, *, offline: bool = False, weights: bool = True, words: bool = True) -> Path:
     """Download without a word; gives the snapshot's folder."""
     _refuse_offline(name, offline=offline)
-    return _download(name, revision, None, weights=weights)
+    return _download(name, revision, None, weights=weights, words=words)
 
 
 def download(name: str, revision: str | None = None) -> Iterator[Progress]:
@@ -70,7 +71,7 @@ def download(name: str, revision: str | None = None) -> Iterator[Progress]:
 
     def work() -> None:
         try:
-            _download(name, revision, reports, weights=True)
+            _download(name, revision, reports, weights=True, words=True)
             reports.put(None)
         except BaseException as error:
             reports.put(error)
@@ -83,18 +84,19 @@ def download(name: str, revision: str | None = None) -> Iterator[Progress]:
 
 
 def _refuse_offline(name: str, *, offline: bool = False) -> None:
-    """Nothing can be fetched in an offline run, whether a flag or HF_HUB_OFFLINE says so."""
-    from huggingface_hub import constants
-
-    if offline or constants.HF_HUB_OFFLINE:
+    """Nothing can be fetched in an offline run."""
+    if _is_offline(offline=offline):
         raise ModelMissing(
             f"{name} is not in the cache, and this is an offline run",
             hint="run once without --offline (or HF_HUB_OFFLINE), or give a folder",
         )
 
 
-def _download(name: str, revision: str | None, reports: Any, *, weights: bool) -> Path:
-    """config.json first, so that an unknown family is refused before gigabytes are fetched; then the rest."""
+def _download(name: str, revision: str | None, reports: Any, *, weights: bool, words: bool) -> Path:
+    """config.json first, so that an unknown family is refused before gigabytes are fetched; then the rest.
+
+    A network without `words` is half of one, of no family by itself.
+    """
     from huggingface_hub import HfApi, errors, hf_hub_download, snapshot_download
 
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # it tells stderr of every retry; errors tell enough
@@ -102,7 +104,9 @@ def _download(name: str, revision: str | None, reports: Any, *, weights: bool) -
         # This fails at once, where a download would try again and again.
         info = HfApi().model_info(name, revision=revision, timeout=CONNECT_SECONDS)
         config = hf_hub_download(name, "config.json", revision=revision, tqdm_class=_silent_bar(None))
-        family_of(json.loads(Path(config).read_text("utf-8")))
+        values = json.loads(Path(config).read_text("utf-8"))
+        if words:
+            family_of(values)
         bar = _silent_bar(reports)
         files = wanted([file.rfilename for file in info.siblings or ()], weights=weights)
         folder = Path(snapshot_download(name, revision=revision, tqdm_class=bar, allow_patterns=files))
@@ -128,7 +132,7 @@ def _download(name: str, revision: str | None, reports: Any, *, weights: bool) -
         raise
     except Exception as error:  # the transport's own errors: which they are depends on huggingface_hub's version
         raise _unreachable(name, error) from error
-    missing = missing_files(folder, weights=weights)
+    missing = missing_files(folder, weights=weights, words=words)
     if missing:
         raise CheckpointError(f"{name} lacks {', '.join(missing[:3])}", hint="the repository is incomplete")
     return folder

@@ -42,11 +42,16 @@ def is_folder(model: str) -> bool:
 
 
 def locate(
-    model: str | PathLike[str], *, revision: str | None = None, offline: bool = False, weights: bool = True
+    model: str | PathLike[str],
+    *,
+    revision: str | None = None,
+    offline: bool = False,
+    weights: bool = True,
+    words: bool = True,
 ) -> Located:
     """Where the checkpoint lies; a Hub id that is not in the cache is fetched, unless `offline`.
 
-    Without `weights` its small files are enough.
+    Without `weights` its small files are enough; without `words`, any network does, as half of a captioner.
     """
     model = os.fspath(model)
     if not model:
@@ -57,18 +62,16 @@ def locate(
         return Located(folder=DEMO_FOLDER, id=DEMO, revision=None)
     name = hub_id(model)
     if os.path.isdir(model):
-        raise ModelMissing(
-            f"{model} has no config.json", hint="a checkpoint folder holds config.json and *.safetensors"
-        )
+        raise ModelMissing(f"{model} has no config.json", hint="a checkpoint folder holds config.json and the weights")
     if os.path.exists(model):
         raise ModelMissing(f"{model} is a file, not a folder", hint="give the folder that holds config.json")
     if name is None:
         raise ModelMissing(
             f"no model {model!r}: neither a folder nor a Hub id", hint="give a folder, a Hub id (org/name) or an alias"
         )
-    folder = hub.cached(name, revision, weights=weights)
+    folder = hub.cached(name, revision, weights=weights, words=words)
     if folder is None:
-        folder = hub.fetch(name, revision, offline=offline, weights=weights)
+        folder = hub.fetch(name, revision, offline=offline, weights=weights, words=words)
     return Located(folder=folder, id=name, revision=folder.name)  # a snapshot's folder is named by its commit
 
 

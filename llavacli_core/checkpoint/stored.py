@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +36,15 @@ def stored_tensors(folder: Path) -> list[Stored]:
         if name not in found:
             raise MissingWeight(f"{name} is not in {place}, where the index puts it", hint="fetch the checkpoint again")
     return list(found.values())
+
+
+def tensors_of(folder: Path) -> Iterator[tuple[str, Tensor]]:
+    """Every tensor of the checkpoint with its name, mapped from disk."""
+    files: dict[Path, Tensors] = {}
+    for stored in stored_tensors(folder):
+        if stored.file not in files:
+            files[stored.file] = open_weights(stored.file)
+        yield stored.name, files[stored.file].tensor(stored.name)
 
 
 def open_weights(file: Path) -> Tensors:

@@ -124,6 +124,16 @@ def test_a_vocabulary_in_parts_stands_in_for_a_tokenizer_json(repository, tmp_pa
     assert parts == sorted(["config.json", "model.safetensors", *names])
 
 
+def test_half_a_captioner_needs_no_words_and_no_family(repository, tmp_path):
+    (repository / "config.json").write_text('{"model_type": "vit"}')
+    (repository / "tokenizer.json").unlink()
+    half = 'answer["files"] = sorted(path.name for path in locate("org/tiny", words=False).folder.iterdir())'
+    with serving(repository, "org/tiny") as hub:
+        answer = ask(half, tmp_path / "cache", hub.url)
+    assert answer["files"] == ["config.json", "model.safetensors"]
+    assert ask(half, tmp_path / "cache", HF_HUB_OFFLINE="1") == answer
+
+
 def test_an_unknown_family_is_refused_before_its_weights_are_fetched(repository, tmp_path):
     (repository / "config.json").write_text('{"model_type": "bark"}')
     with serving(repository, "org/tiny") as hub:

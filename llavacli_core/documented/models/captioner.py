@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from llavacli_core.checkpoint.locate import locate
-from llavacli_core.checkpoint.stored import open_weights, stored_tensors
+from llavacli_core.checkpoint.stored import tensors_of
 from llavacli_core.documented.configs.auto import AutoConfig
 from llavacli_core.documented.configs.base import PreTrainedConfig
 from llavacli_core.documented.configs.generation import GenerationConfig
@@ -234,14 +234,11 @@ def _options(prefix: str, options: dict[str, Any]) -> dict[str, Any]:
 
 def _folder(name: str | PathLike[str]) -> Path:
     """Where a network lies on disk."""
-    return locate(name).folder
+    return locate(name, words=False).folder
 
 
 def _fill(network: nn.Module, folder: Path, model_type: str, tables: dict[str, Table]) -> None:
     """The folder's weights into their places; heads for other purposes are left out."""
-    weights = {
-        stored.name.removeprefix(f"{model_type}."): open_weights(stored.file).tensor(stored.name)
-        for stored in stored_tensors(folder)
-    }
+    weights = {name.removeprefix(f"{model_type}."): weight for name, weight in tensors_of(folder)}
     if take_in(network, tables[model_type], weights, strict=False) == 0:
         raise BrokenModel(f"{folder}: none of its weights belongs to a {model_type}", hint="is it another model?")
