@@ -14,7 +14,7 @@ pytestmark = pytest.mark.parity
 @pytest.mark.parametrize(
     ("base", "case"), [("next-mistral-window", "two pictures"), ("video", "two clips around a picture")]
 )
-@torch.inference_mode()
+@torch.no_grad()
 def test_scores_of_every_position(base, case, engine, reference):
     theirs, inputs = reference(base).model, reference(base).inputs(BY_NAME[case])
     theirs.set_attn_implementation("eager")
