@@ -84,8 +84,10 @@ def download(name: str, revision: str | None = None) -> Iterator[Progress]:
 
 
 def _refuse_offline(name: str, *, offline: bool = False) -> None:
-    """Nothing can be fetched in an offline run."""
-    if _is_offline(offline=offline):
+    """Nothing can be fetched in an offline run, whether a flag or HF_HUB_OFFLINE says so."""
+    from huggingface_hub import constants
+
+    if offline or constants.HF_HUB_OFFLINE:
         raise ModelMissing(
             f"{name} is not in the cache, and this is an offline run",
             hint="run once without --offline (or HF_HUB_OFFLINE), or give a folder",
