@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from llavacli_core.events import Text as Text
     from llavacli_core.events import Timing as Timing
     from llavacli_core.events import Usage as Usage
+    from llavacli_core.marks import Length as Length
     from llavacli_core.marks import Mark as Mark
     from llavacli_core.media.animation import is_animated as is_animated
     from llavacli_core.media.footage import is_video as is_video
@@ -76,6 +77,7 @@ else:
         "Text": "events",
         "Timing": "events",
         "Usage": "events",
+        "Length": "marks",
         "Mark": "marks",
         "is_animated": "media.animation",
         "is_video": "media.footage",

@@ -84,7 +84,12 @@ class Mark:
     def __post_init__(self) -> None:
         if self.shape not in FORMS:
             raise BadOption(f"there is no mark {self.shape!r}", hint=f"the shapes are {', '.join(self.SHAPES)}")
-        object.__setattr__(self, "coordinates", tuple(float(number) for number in self.coordinates))
+        if not isinstance(self.color, str):
+            raise BadOption(f"a mark's colour is a word, not {self.color!r}", hint="name one of CSS, or write #rrggbb")
+        try:
+            object.__setattr__(self, "coordinates", tuple(map(float, self.coordinates)))
+        except (TypeError, ValueError) as error:
+            raise BadOption(f"a mark's coordinates are numbers: {error}", hint=form(self.shape)) from error
         object.__setattr__(self, "color", self.color.lower())
         _check_coordinates(self)
         _check_options(self)
@@ -166,6 +171,8 @@ def _check_options(mark: Mark) -> None:
     for name, length in (("width", mark.width), ("radius", mark.radius)):
         if length is None:
             continue
+        if not isinstance(length, Length):
+            raise BadOption(f"{name} is a Length, not {length!r}", hint="e.g. Length(8)")
         if name not in FORMS[mark.shape].options:
             raise _unknown(name, FORMS[mark.shape].options)
         _check_number(length.value, length.unit, f"e.g. {name}=8 or {name}=2%")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from llavacli.failures import Failure
 from llavacli.loading import model_name
 from llavacli.options import ModelOptions
-from llavacli.render.record import error, images, line, model, unloaded, videos
+from llavacli.render.record import error, images, line, model, shown, unloaded, videos
 from llavacli.render.text import escaped, heading
 
 if TYPE_CHECKING:
@@ -137,8 +137,8 @@ def _costs(plan: Plan) -> list[str]:
     verdict = "does not fit"
     if plan["fits"]:
         verdict = "fits" if room >= usage["max_tokens"] else f"fits, but an answer ends after {_count(room, 'token')}"
-    shown = " and ".join(kind for kind, seen in (("pictures", plan["images"]), ("clips", plan["videos"])) if seen)
-    prompt = f"{_count(usage['prompt_tokens'], 'token')}, {usage['image_tokens']} of them for {shown}"
+    kinds = shown(plan["images"], plan["videos"])
+    prompt = f"{_count(usage['prompt_tokens'], 'token')}, {usage['image_tokens']} of them for {kinds}"
     return [
         *lines,
         f"prompt   {'none: this model captions by itself' if plan['prompt'] is None else prompt}",
@@ -149,8 +149,8 @@ def _costs(plan: Plan) -> list[str]:
 
 def _listed(frames: Sequence[int]) -> str:
     """Numbers of frames; of many, the first and the last."""
-    shown = [str(number) for number in frames]
-    return " ".join(shown if len(shown) <= 16 else [*shown[:8], "...", shown[-1]])
+    numbers = [str(number) for number in frames]
+    return " ".join(numbers if len(numbers) <= 16 else [*numbers[:8], "...", numbers[-1]])
 
 
 def _count(number: int, noun: str) -> str:

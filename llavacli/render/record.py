@@ -113,6 +113,11 @@ def videos(request: Request, seen: Sequence[core.SeenVideo]) -> list[dict[str, A
     return [{**asdict(video), "source": name} for name, video in zip(request.videos, seen, strict=True)]
 
 
+def shown(images: Sequence[object], videos: Sequence[object]) -> str:
+    """What a prompt's image tokens are for, in words."""
+    return " and ".join(kind for kind, seen in (("pictures", images), ("clips", videos)) if seen)
+
+
 def model(info: core.ModelInfo) -> dict[str, Any]:
     """Which model answered; what is not known without its weights is null."""
     return {

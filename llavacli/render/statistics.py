@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from llavacli.render.record import shown
+
 if TYPE_CHECKING:
     import llavacli_core as core
 
@@ -15,6 +17,6 @@ def statistics(done: core.Done) -> str:
     speed = f" ({usage.completion_tokens / timing.decode * 1e3:.1f} tokens/s)" if timing.decode > 0 else ""
     cached = f", {usage.cached_tokens} cached" if usage.cached_tokens else ""
     return (
-        f"{usage.prompt_tokens} prompt tokens ({usage.image_tokens} for pictures{cached}), "
+        f"{usage.prompt_tokens} prompt tokens ({usage.image_tokens} for {shown(done.images, done.videos)}{cached}), "
         f"{usage.completion_tokens} new in {timing.decode / 1e3:.2f} s{speed}, the first after {first / 1e3:.2f} s"
     )

@@ -32,7 +32,7 @@ def draw_marks(source: str | PathLike[str] | bytes | Image.Image, marks: Sequenc
     drawn = draw(open_picture(read), marks)
     if drawn is source:
         drawn = drawn.copy()
-    drawn.info = _kept(read, drawn)
+    drawn.info = dict(_kept(read, drawn).items())
     return drawn
 
 
@@ -57,23 +57,21 @@ def _drawn(picture: Image.Image, mark: Mark) -> bool:
     """Draw a mark on the picture itself; whether that changed a pixel."""
     alpha = mark.alpha if mark.alpha is not None else MASK_ALPHA if mark.shape == "mask" else 1.0
     strength = [round(alpha * level) for level in range(256)]
-    covered, touched = areas(mark, *picture.size), False
-    for window in _windows(picture.size, covered):
-        coverage = _coverage([area for area in covered if _overlap(area.bounds, window)], window)
-        if coverage.getbbox() is not None:
+    covered, touched = [(area, area.bounds) for area in areas(mark, *picture.size)], False
+    for window in _windows(picture.size):
+        near = [area for area, bounds in covered if _overlap(bounds, window)]
+        coverage = _coverage(near, window) if near else None
+        if coverage is not None and coverage.getbbox() is not None:
             picture.paste(mark.rgb, window, coverage.point(strength))
             touched = True
     return touched
 
 
-def _windows(size: tuple[int, int], covered: Sequence[Area]) -> Iterator[Window]:
-    """The picture's tiles that one of the areas may touch."""
-    bounds = [area.bounds for area in covered]
+def _windows(size: tuple[int, int]) -> Iterator[Window]:
+    """A picture's tiles."""
     for top in range(0, size[1], TILE):
         for left in range(0, size[0], TILE):
-            window = left, top, min(left + TILE, size[0]), min(top + TILE, size[1])
-            if any(_overlap(box, window) for box in bounds):
-                yield window
+            yield left, top, min(left + TILE, size[0]), min(top + TILE, size[1])
 
 
 def _overlap(box: Box, window: Window) -> bool:
@@ -103,7 +101,7 @@ def _kept(source: Source, picture: Image.Image) -> dict[str, object]:
     profile, dpi = image.info.get("icc_profile"), image.info.get("dpi")
     if isinstance(profile, bytes) and profile[16:20] == b"RGB ":  # the ICC header's data colour space
         kept["icc_profile"] = profile
-    if isinstance(dpi, tuple) and all(number > 0 for number in dpi):
+    if isinstance(dpi, tuple) and all(1 <= number < 2**16 for number in dpi):  # as JPEG can hold it
         kept["dpi"] = dpi if image.size == picture.size else dpi[::-1]
     return kept
 

@@ -70,7 +70,7 @@ def areas(mark: Mark, width: int, height: int) -> list[Area]:
             radius = _pixels(mark.radius, width, height) or max(POINT_RADIUS * longer, 2)
             return [Polygon(_ellipse(points[0], radius, radius))]
         case "arrow":
-            return [Polygon(_arrow(*points, stroke or max(LINE_WIDTH * longer, 1)))]
+            return [Polygon(_arrow(points[0], points[1], stroke or max(LINE_WIDTH * longer, 1)))]
         case "polygon":
             return _stroked([*points, points[0]], stroke or max(LINE_WIDTH * longer, 1))
         case "scribble":

@@ -240,6 +240,7 @@ def test_resolution_and_colour_profile_are_kept_where_they_still_hold():
     grey = profile[:16] + b"GRAY" + profile[20:]
     data = stored(noise(30, 20), "JPEG", icc_profile=profile, dpi=(300, 200))
     assert draw_marks(data, []).info == {"icc_profile": profile, "dpi": (300, 200)}
+    assert draw_marks(stored(noise(30, 20), "TIFF", dpi=(1e6, 1e6)), []).info == {}
     exif = Image.Exif()
     exif[0x0112] = 6
     assert draw_marks(stored(noise(30, 20), "JPEG", dpi=(300, 200), exif=exif), []).info == {"dpi": (200, 300)}
