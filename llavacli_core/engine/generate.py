@@ -69,7 +69,7 @@ def answer(
     watch.lap()
     logits = runner.prefill()
     watch.lap()
-    transcript = Transcript(tokenizer, settled)
+    transcript = Transcript(tokenizer, settled, request.said)
     if settled.sampling.beams > 1:
         yield from _search(runner, logits, request, settled, transcript, stopped)
     else:
@@ -84,7 +84,7 @@ def done(request: Request, settled: Settled, transcript: Transcript, watch: Stop
     vision, prefill, decode = watch.laps
     return Done(
         text=transcript.text,
-        token_ids=tuple(transcript.ids),
+        token_ids=(*request.said, *transcript.ids),
         finish_reason=transcript.finish_reason,
         prompt_text=request.prompt_text,
         images=request.images,

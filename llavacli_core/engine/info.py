@@ -18,6 +18,8 @@ class ModelInfo:
     template: str | None  # None: it takes no prompt
     template_origin: str | None
     max_positions: int
+    takes_videos: bool = False
+    several_images: bool = False  # whether it was trained on several pictures at once
 
     @property
     def takes_prompt(self) -> bool:

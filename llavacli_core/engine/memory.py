@@ -20,8 +20,8 @@ class Memory:
         self.held: list[Key] = []  # what stands at each of the cache's positions
         self.features: dict[str, Tensor] = {}
 
-    def reuse(self, keys: list[Key]) -> int:
-        """Cut back to the longest prefix shared with `keys`, less what must be computed anew; its length."""
+    def shared(self, keys: list[Key]) -> int:
+        """Length of the longest prefix shared with `keys`, less what must be computed anew."""
         shared = 0
         for ours, theirs in zip(self.held, keys, strict=False):
             if ours != theirs:
@@ -30,6 +30,11 @@ class Memory:
         shared = min(shared, len(keys) - 1)  # the last position is always computed: its logits are wanted
         while shared and isinstance(keys[shared], str) and keys[shared] == keys[shared - 1]:
             shared -= 1  # never from the middle of a picture or a video
+        return shared
+
+    def reuse(self, keys: list[Key]) -> int:
+        """Cut back to what is shared with `keys`; its length."""
+        shared = self.shared(keys)
         self.cache.truncate(shared)
         del self.held[shared:]
         return shared

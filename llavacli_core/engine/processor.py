@@ -19,7 +19,7 @@ from llavacli_core.engine.request import Request
 from llavacli_core.engine.settled import Settled, settle
 from llavacli_core.errors import BadOption, BrokenModel, InputError, TemplateError, TooLong
 from llavacli_core.events import SeenVideo
-from llavacli_core.families.registry import PUBLISHED
+from llavacli_core.families.registry import ONE_IMAGE, PUBLISHED
 from llavacli_core.geometry import image_tokens, video_tokens
 from llavacli_core.media.tiles import prepare
 from llavacli_core.messages import Image, Message, Video
@@ -54,6 +54,8 @@ class Processor:
             template=identify(self.template),
             template_origin=self.template.origin,
             max_positions=self.description.model.decoder.positions,
+            takes_videos=self.description.frames is not None,
+            several_images=self.description.family.several_images and self.located.id not in ONE_IMAGE,
         )
 
     def prepare(self, messages: Sequence[Message], opened: dict[int, Prepared] | None = None) -> Request:

@@ -22,6 +22,7 @@ class Request:
     stop_ids: tuple[int, ...]
     warnings: tuple[str, ...]
     prepare_ms: float
+    said: tuple[int, ...] = ()  # the last of `token_ids`: an answer begun before, to be gone on with
 
     @property
     def images(self) -> tuple[SeenImage, ...]:

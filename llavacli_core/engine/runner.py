@@ -98,9 +98,10 @@ class Caption:
 
     @torch.inference_mode()
     def prefill(self) -> Tensor:
-        """The start token."""
-        (start,) = self.request.token_ids
-        return check_finite(self.network.step(torch.tensor([start], device=self.device), self.row))
+        """The start token, and what was said already."""
+        for token_id in self.request.token_ids:
+            logits = self.network.step(torch.tensor([token_id], device=self.device), self.row)
+        return check_finite(logits)
 
     @torch.inference_mode()
     def step(self, chosen: Tensor, token_id: int) -> Tensor:

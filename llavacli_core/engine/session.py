@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from llavacli_core.engine.generate import Generation, Stopped
+from llavacli_core.engine.memory import keys_of
+from llavacli_core.engine.plan import Plan
 from llavacli_core.engine.prepared import Prepared
+from llavacli_core.engine.request import Request
+from llavacli_core.errors import BadOption
 from llavacli_core.events import Done, Event
 from llavacli_core.messages import Message, Part
 from llavacli_core.options import Sampling
@@ -16,25 +21,78 @@ if TYPE_CHECKING:
 
 
 class Session:
-    """`messages` is the conversation so far and may be edited between turns: memory is by content, so it stays true."""
+    """`messages` is the conversation so far and may be edited between turns: memory is by content, so it stays true.
+
+    To undo a turn, drop its messages; to ask again, drop them and generate; to take a picture out, replace the message
+    that holds it. Only what follows the change is computed again.
+    """
 
     def __init__(self, engine: Engine, system: str | None = None) -> None:
         self.engine = engine
         self.messages: list[Message] = [] if system is None else [Message("system", system)]
+        self.request: Request | None = None  # the last that was answered: exactly what the model got
         self._memory = engine.memory()
         self._opened: dict[int, Prepared] = {}
+        self._said: dict[int, tuple[Message, tuple[int, ...]]] = {}  # by the answer's id: it, and its ids as generated
 
     def generate(self, parts: Part | Sequence[Part], sampling: Sampling | None = None) -> Generation[Event]:
         """Answer a user turn. The turn and its answer join `messages` when the last event has been made."""
         turn = Message("user", parts)
         sampling = Sampling() if sampling is None else sampling
-        return Generation(lambda stopped: self._answer(turn, sampling, stopped))
 
-    def _answer(self, turn: Message, sampling: Sampling, stopped: Stopped) -> Generator[Event]:
-        """The engine's events over the whole conversation; the turn is kept only if it comes to its end."""
-        messages = [*self.messages, turn]
+        def events(stopped: Stopped) -> Generator[Event]:
+            request = self._prepare([*self.messages, turn])
+            yield from self._answer(request, [*self.messages, turn], sampling, stopped)
+
+        return Generation(events)
+
+    def go_on(self, sampling: Sampling | None = None) -> Generation[Event]:
+        """Go on with the last answer, which was cut short. Text events are the new words, Done is of the whole answer.
+
+        The whole answer takes the place of the last message. Raises BadOption where that is no answer.
+        """
+        sampling = Sampling() if sampling is None else sampling
+
+        def events(stopped: Stopped) -> Generator[Event]:
+            if not self.messages or self.messages[-1].role != "assistant":
+                raise BadOption("there is no answer to go on with", hint="ask something first")
+            *before, answer = self.messages
+            request = self._prepare(before)
+            said = self._ids_of(answer, request.stop_ids)
+            request = replace(request, token_ids=request.token_ids + said, said=said)
+            yield from self._answer(request, before, sampling, stopped)
+
+        return Generation(events)
+
+    def plan(self, parts: Part | Sequence[Part] | None = None) -> Plan:
+        """What the next turn would come to, or without `parts` the conversation as it is; nothing is computed."""
+        messages = self.messages if parts is None else [*self.messages, Message("user", parts)]
+        request = self._prepare(messages)
+        cached = 0 if self._memory is None else self._memory.shared(keys_of(request))
+        return Plan(request=request, cached_tokens=cached, positions=self.engine.processor.info.max_positions)
+
+    def _prepare(self, messages: Sequence[Message]) -> Request:
+        """The request, with what was opened before; what has left the conversation is let go."""
         request = self.engine.processor.prepare(messages, self._opened)
+        kept = {id(part) for message in (*self.messages, *messages) for part in message.parts}
+        self._opened = {key: value for key, value in self._opened.items() if key in kept}
+        return request
+
+    def _answer(
+        self, request: Request, before: Sequence[Message], sampling: Sampling, stopped: Stopped
+    ) -> Generator[Event]:
+        """The engine's events; the conversation becomes `before` and the answer only if that comes to its end."""
         for event in self.engine.answer(request, sampling, self._memory, stopped=stopped):
             if isinstance(event, Done):
-                self.messages += [turn, Message("assistant", event.text)]
+                answer = Message("assistant", event.text)
+                self.messages[:] = [*before, answer]
+                self.request = request
+                self._said = {id(answer): (answer, event.token_ids)}
             yield event
+
+    def _ids_of(self, answer: Message, stop_ids: tuple[int, ...]) -> tuple[int, ...]:
+        """An answer's ids without its end: as they were generated, or as its text is written."""
+        if id(answer) in self._said:
+            ids = self._said[id(answer)][1]
+            return ids[:-1] if ids and ids[-1] in stop_ids else ids
+        return tuple(self.engine.processor.tokenizer.encode(answer.text, add_special_tokens=False))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from llavacli_core.engine.settled import Settled
 from llavacli_core.events import FinishReason
 from llavacli_core.prompt.detokenizer import Detokenizer
@@ -34,12 +36,12 @@ class Tally:
 
 
 class Transcript(Tally):
-    """A tally that is read as well: a stop string may end it, too."""
+    """A tally that is read as well: a stop string may end it, too. `text` begins with what was `said` before."""
 
-    def __init__(self, tokenizer: Tokenizer, settled: Settled) -> None:
+    def __init__(self, tokenizer: Tokenizer, settled: Settled, said: Sequence[int] = ()) -> None:
         super().__init__(settled)
-        self.text = ""
         self._detokenizer = Detokenizer(tokenizer)
+        self.text = "".join(map(self._detokenizer.push, said))
         self._stops = StopText(settled.sampling.stop)
 
     def take(self, token_id: int) -> str:

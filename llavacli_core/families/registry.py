@@ -19,6 +19,7 @@ class Family:
     architecture: str
     read: Callable[[dict[str, Any]], ModelConfig | CaptionerConfig]
     names: Callable[[dict[str, Any]], names.Table]
+    several_images: bool  # whether its checkpoints were trained on several pictures at once; see also `ONE_IMAGE`
 
 
 FAMILIES = (
@@ -27,30 +28,35 @@ FAMILIES = (
         architecture="LlavaForConditionalGeneration",
         read=readers.llava,
         names=lambda _: names.LLAVA,
+        several_images=True,
     ),
     Family(
         model_type="llava_next",
         architecture="LlavaNextForConditionalGeneration",
         read=readers.llava_next,
         names=lambda _: names.LLAVA_NEXT,
+        several_images=False,
     ),
     Family(
         model_type="vipllava",
         architecture="VipLlavaForConditionalGeneration",
         read=readers.vipllava,
         names=lambda _: names.VIP_LLAVA,
+        several_images=False,
     ),
     Family(
         model_type="llava_next_video",
         architecture="LlavaNextVideoForConditionalGeneration",
         read=readers.llava_next_video,
         names=lambda _: names.LLAVA_NEXT_VIDEO,
+        several_images=True,
     ),
     Family(
         model_type="vision-encoder-decoder",
         architecture="VisionEncoderDecoderModel",
         read=captioners.vision_encoder_decoder,
         names=captioners.weight_names,
+        several_images=False,
     ),
 )
 
@@ -76,6 +82,9 @@ PUBLISHED = {
     "llava-hf/LLaVA-NeXT-Video-34B-hf": "chatml-yi",
     "llava-hf/LLaVA-NeXT-Video-34B-DPO-hf": "chatml-yi",
 }
+
+# Those of a family that takes several pictures which were trained on one at a time.
+ONE_IMAGE = ("llava-hf/llava-1.5-7b-hf", "llava-hf/llava-1.5-13b-hf")
 
 # Those that take no prompt, and need no template.
 CAPTIONERS = (

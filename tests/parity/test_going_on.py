@@ -1,0 +1,86 @@
+"""An answer cut short is gone on with as if it had not been, and a turn's cost is known before it is paid."""
+
+import pytest
+
+import llavacli_core as core
+from llavacli_core.errors import BadOption
+from llavacli_core.options import Sampling
+from tests.parity.asking import finish
+from tests.reference import pictures
+
+pytestmark = pytest.mark.parity
+
+BASES = ("llava-1.5", "next-mistral-window", "next-qwen")
+TURN = [core.Image(pictures.photo(3)), "What is shown in this image?"]
+
+
+@pytest.mark.parametrize("base", BASES)
+def test_going_on_is_as_not_having_stopped(base, engine):
+    whole = finish(engine(base).session().generate(TURN, Sampling(max_tokens=24)))
+    session = engine(base).session()
+    first = finish(session.generate(TURN, Sampling(max_tokens=7)))
+    for length in (1, 16):
+        *pieces, done = list(session.go_on(Sampling(max_tokens=length)))
+        assert (
+            done.usage.cached_tokens == done.usage.prompt_tokens - 1
+        )  # the last said was chosen, and not yet computed
+        assert done.usage.completion_tokens == length
+    assert done.token_ids == whole.token_ids
+    assert done.text == whole.text
+    assert first.token_ids == whole.token_ids[:7]
+    assert [message.role for message in session.messages] == ["user", "assistant"]
+    assert session.messages[-1].text == whole.text
+    assert "".join(piece.text for piece in pieces) in whole.text
+
+
+def test_going_on_after_an_interruption(engine):
+    whole = finish(engine("llava-1.5").session().generate(TURN, Sampling(max_tokens=24)))
+    session = engine("llava-1.5").session()
+    answer = session.generate(TURN, Sampling(max_tokens=24))
+    next(answer)
+    answer.stop()
+    cut = finish_events(answer)
+    assert cut.finish_reason == "interrupted"
+    done = finish_events(session.go_on(Sampling(max_tokens=24 - len(cut.token_ids))))
+    assert done.token_ids == whole.token_ids
+
+
+def test_going_on_with_an_answer_from_elsewhere(engine):
+    session = engine("llava-1.5").session()
+    session.messages += [core.Message("user", TURN), core.Message("assistant", "A red circle")]
+    done = finish_events(session.go_on(Sampling(max_tokens=5)))
+    assert done.text.startswith("A red circle")
+    assert len(session.messages) == 2
+
+
+def test_there_is_nothing_to_go_on_with(engine):
+    with pytest.raises(BadOption, match="no answer"):
+        next(engine("llava-1.5").session().go_on())
+
+
+@pytest.mark.parametrize("base", BASES)
+def test_a_plan_is_what_the_turn_then_costs(base, engine):
+    session = engine(base).session("Be brief.")
+    for turn in (TURN, "And now?", [*TURN, "Again."]):
+        plan = session.plan(turn)
+        before = list(session.messages)
+        done = finish(session.generate(turn, Sampling(max_tokens=5)))
+        assert (plan.prompt_tokens, plan.cached_tokens) == (done.usage.prompt_tokens, done.usage.cached_tokens)
+        assert plan.room == engine(base).info.max_positions - done.usage.prompt_tokens
+        assert plan.request.prompt_text == done.prompt_text == session.request.prompt_text
+        assert session.messages[: len(before)] == before
+
+
+def test_asking_again_computes_no_more_than_the_last_position(engine):
+    session = engine("next-qwen").session()
+    first = finish(session.generate(TURN, Sampling(max_tokens=9)))
+    del session.messages[-2:]
+    again = finish(session.generate(TURN, Sampling(max_tokens=9)))
+    assert again.token_ids == first.token_ids
+    assert again.usage.cached_tokens == first.usage.prompt_tokens - 1
+
+
+def finish_events(generation):
+    """The last event; of an answer that was gone on with, the pieces are not the whole."""
+    *_, done = generation
+    return done
