@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from os import PathLike
 from typing import TYPE_CHECKING
 
-from llavacli_core.errors import BadOption, InputTooLarge
+from llavacli_core.errors import BadOption, InputError
 from llavacli_core.media.footage import Footage, find_footage
 from llavacli_core.media.names import shown
 from llavacli_core.media.sampling import Choose, chooser
@@ -46,13 +48,22 @@ def read_clip(video: Video, *, default_frames: int | None, backend: str = "auto"
     if not isinstance(video.source, (str, PathLike, bytes, bytearray, memoryview)):
         from llavacli_core.media.frame_array import choose_frames
 
-        digest, pictures = choose_frames(video.source, choose)
-        return _clip(NAMELESS, digest, pictures)
+        with _named(NAMELESS):
+            return _clip(NAMELESS, *choose_frames(video.source, choose))
     footage = find_footage(video.source)
-    try:
+    with _named(footage.name):
         return _clip(footage.name, footage.sha256, _decoded(footage, choose, backend))
-    except (BadOption, InputTooLarge) as error:
-        raise type(error)(f"{shown(footage.name)}: {error}", hint=error.hint) from error
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Errors that do not know which clip they are about say it."""
+    try:
+        yield
+    except (BadOption, InputError) as error:
+        if str(error).startswith(shown(name)):
+            raise
+        raise type(error)(f"{shown(name)}: {error}", hint=error.hint) from error
 
 
 def _decoded(footage: Footage, choose: Choose, backend: str) -> dict[int, Picture]:

@@ -6,10 +6,12 @@ import io
 import os
 from types import ModuleType
 
+from av.video.frame import VideoFrame
 from PIL import Image
 
 from llavacli_core.errors import BadOption
 from llavacli_core.media import video_frames
+from llavacli_core.media.bitstream import Role
 from llavacli_core.media.containers import opened, video_stream
 from llavacli_core.media.footage import Footage
 from llavacli_core.media.packets import Listing, list_packets, packets_of
@@ -19,45 +21,55 @@ from llavacli_core.media.upright import turn_of
 
 Pictures = dict[int, Image.Image]
 
+FORMATS = ("mov", "matroska")  # decord finds frames by key frames and stamps, which other containers lack
+CODECS = ("h264", "vp8", "vp9")
 FULL_RANGE = 2  # AVCOL_RANGE_JPEG
 
 
 def decode(footage: Footage, choose: Choose) -> Pictures:
     """The frames that `choose` picks, as `video_frames.decode` gives them, which also takes over what decord cannot do.
 
-    That is whatever decord would count, turn or colour otherwise, and files that do not begin as videos do: decord has
-    an FFmpeg of its own that cannot be told which formats to keep from. Raises BadOption where it is not installed.
+    That is whatever decord would find, count, turn or colour otherwise, and files that do not begin as videos do: it
+    has an FFmpeg of its own that cannot be told which formats to keep from. Raises BadOption where it is not installed.
     """
     decord = _decord()
-    listing = _listing(footage)
-    if listing is None or not listing.exact or not is_clip(footage.head):
+    listing = _listing(footage) if is_clip(footage.head) else None
+    if listing is None:
         return video_frames.decode(footage, choose)
+    numbers = choose(listing.timeline)
     uri = os.path.abspath(footage.content) if isinstance(footage.content, str) else io.BytesIO(footage.content)
     try:
         reader = decord.VideoReader(uri, ctx=decord.cpu(0))
-        if len(reader) != listing.timeline.total:
-            return video_frames.decode(footage, choose)
-        numbers = choose(listing.timeline)
         height, width = reader[0].shape[:2]
         refuse_beyond_memory(len(numbers), width, height)
-        frames = reader.get_batch(list(numbers)).asnumpy()
+        frames = reader.get_batch(list(numbers)).asnumpy() if len(reader) == listing.timeline.total else None
     except (decord.DECORDError, RuntimeError):
+        frames = None
+    if frames is None:
         return video_frames.decode(footage, choose)
     return {number: Image.fromarray(frame) for number, frame in zip(numbers, frames, strict=True)}
 
 
 def _listing(footage: Footage) -> Listing | None:
-    """The packets; None for a clip whose frames are to be turned, or are not of the colours that decord assumes."""
+    """The packets; None for a clip that is not certain to come to the same frames in decord."""
     with opened(footage) as container:
         stream = video_stream(container, footage)
+        if stream.codec_context.name not in CODECS or not set(FORMATS) & set(container.format.name.split(",")):
+            return None
         listing = list_packets(container, stream)
     with opened(footage) as container:
         stream = video_stream(container, footage)
-        for packet in packets_of(container, stream):
-            for frame in stream.codec_context.decode(packet):
-                plain = frame.format.name == "yuv420p" and frame.color_range != FULL_RANGE
-                return listing if plain and turn_of(frame) is None else None
-    return None
+        packets = list(packets_of(container, stream))
+        keys = [packet.is_keyframe for packet in packets]
+        frames = (frame for packet in packets for frame in stream.codec_context.decode(packet))
+        alike = listing.exact and keys == [Role.ACCESS in role for role in listing.roles] and _is_plain(next(frames))
+    return listing if alike else None
+
+
+def _is_plain(frame: VideoFrame) -> bool:
+    """Whether it is upright, and of the colours that decord takes all frames to have."""
+    plain = frame.format.name == "yuv420p" and frame.color_range != FULL_RANGE
+    return plain and not frame.interlaced_frame and turn_of(frame) is None
 
 
 def _decord() -> ModuleType:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 
 from llavacli_core.errors import BadOption, InputTooLarge
 from llavacli_core.messages import Video
@@ -59,12 +60,17 @@ def at_rate(timeline: Timeline, fps: float) -> tuple[int, ...]:
         raise BadOption("fps cannot be used on frames without a rate", hint="give the number of frames (--frames)")
     total, times = timeline.total, timeline.times
     if times is None or _is_even(times):
-        seconds = total / float(timeline.rate)
-        return uniform(total, _count(seconds * fps, total))
-    count = _count(float(timeline.end - times[0]) * fps, total)
-    step = (timeline.end - times[0]) / count
-    shown = (bisect_right(times, times[0] + i * step) - 1 for i in range(count))
-    return tuple(dict.fromkeys(shown))  # a frame that stays for long is taken once
+        count = min(total / float(timeline.rate) * fps, total)
+        return uniform(total, max(1, int(count)))
+    span = timeline.end - times[0]
+    step = span / max(1, int(span * Fraction(fps)))
+    shown = pairwise((*times, timeline.end))
+    return tuple(n for n, (start, stop) in enumerate(shown) if _next_moment(start - times[0], step) < stop - times[0])
+
+
+def _next_moment(time: Fraction, step: Fraction) -> Fraction:
+    """The first multiple of `step` that is not before `time`."""
+    return math.ceil(time / step) * step
 
 
 def refuse_beyond_memory(frames: int, width: int, height: int) -> None:
@@ -74,11 +80,6 @@ def refuse_beyond_memory(frames: int, width: int, height: int) -> None:
             f"{frames} frames of {width} x {height} pixels take more than {MAX_PICTURE_BYTES / 2**30:.0f} GB of memory",
             hint="take fewer frames (--frames, --fps), or scale the clip down first",
         )
-
-
-def _count(frames: float, total: int) -> int:
-    """At least one frame, at most all."""
-    return max(1, int(min(frames, total)))
 
 
 def _is_even(times: tuple[Fraction, ...]) -> bool:

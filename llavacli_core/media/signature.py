@@ -68,6 +68,11 @@ def is_animation(data: bytes) -> bool:
     return webp or data.startswith((b"GIF8", b"\x89PNG\r\n\x1a\n"))
 
 
+def is_picture(data: bytes) -> bool:
+    """Whether it is of a picture format that is often met."""
+    return is_animation(data) or data.startswith((b"\xff\xd8\xff", b"BM", b"II*\x00", b"MM\x00*"))
+
+
 def clip_kind(data: bytes) -> str | None:
     """The kind of video, with its article; None for anything else."""
     for prefix, kind in CLIP_BY_PREFIX:

@@ -78,6 +78,24 @@ def made(recipe: Recipe) -> bytes:
     return buffer.getvalue()
 
 
+def sound(*, cover: bool = False) -> bytes:
+    """A second of silence in MP4, and a picture that goes with it."""
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="mp4") as container:
+        tone = container.add_stream("aac", rate=44100)
+        if cover:
+            art = container.add_stream("mjpeg", rate=1)
+            art.width, art.height, art.pix_fmt = 32, 32, "yuvj420p"
+            art.disposition = av.stream.Disposition.attached_pic
+            container.mux(art.encode(av.VideoFrame.from_ndarray(drawn(1, 32, 32)[0], format="rgb24")))
+            container.mux(art.encode())
+        silence = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        silence.sample_rate = 44100
+        container.mux(tone.encode(silence))
+        container.mux(tone.encode())
+    return buffer.getvalue()
+
+
 def every_frame(data: bytes) -> list[Array]:
     """What PyAV gives for a plain decoding of all packets, in RGB; up to the first packet that does not decode."""
     frames: list[Array] = []
