@@ -97,28 +97,23 @@ class VisionEncoderDecoderModel(GenerationMixin, PreTrainedModel):
         wanted = self._wanted(output_attentions, output_hidden_states)
         encoded = self._encoded(pixel_values, encoder_outputs, wanted)
         states = self.network.project(encoded.last_hidden_state)
-        ids, words = decoder_input_ids, decoder_inputs_embeds
-        if ids is None and words is None:
-            if labels is None:
-                raise ValueError("give decoder_input_ids, decoder_inputs_embeds or labels")
-            ids = self.prepare_decoder_input_ids_from_labels(labels)
         trace = _trace(wanted)
-        if past_key_values is not None and ids is not None and trace is None:
-            logits = past_key_values.extend(ids)
+        ids, words = self._new(decoder_input_ids, decoder_inputs_embeds, labels), decoder_inputs_embeds
+        plain = trace is None and decoder_attention_mask is None and decoder_position_ids is None
+        cache = past_key_values
+        if cache is not None and ids is not None and plain:
+            logits = cache.extend(ids)
         else:
-            new = ids if ids is not None else words
-            assert new is not None
-            if past_key_values is not None and ids is not None:
-                ids = torch.cat((past_key_values.ids, ids), dim=1)
+            every = _behind(cache, ids)
             x = self.network.decoder(
-                ids, states, words=words, positions=decoder_position_ids, mask=decoder_attention_mask, trace=trace
+                every, states, words=words, positions=decoder_position_ids, mask=decoder_attention_mask, trace=trace
             )
-            logits = self.network.decoder.logits(x[:, -new.shape[1] :])
-            past_key_values = self._cache(states, ids, use_cache)
+            logits = self.network.decoder.logits(x if ids is None else x[:, -ids.shape[1] :])
+            cache = self._cache(states, every, use_cache)
         output = Seq2SeqLMOutput(
             loss=None if labels is None else label_loss(logits, labels.to(logits.device)),
             logits=logits,
-            past_key_values=past_key_values,
+            past_key_values=cache,
             **_traced(trace, wanted, logits.shape[1]),
             encoder_last_hidden_state=encoded.last_hidden_state,
             encoder_hidden_states=encoded.hidden_states,
@@ -159,6 +154,16 @@ class VisionEncoderDecoderModel(GenerationMixin, PreTrainedModel):
                 logits = self.network.step(token[None], rows)
             prefilled.append(Prefilled(tuple(row.tolist()), rows, check_finite(logits)))
         return Prompts(ids, prefilled)
+
+    def _new(self, ids: Tensor | None, words: Tensor | None, labels: Tensor | None) -> Tensor | None:
+        """The ids that a call gives to the decoder; None where it gives their embeddings."""
+        if ids is not None and words is not None:
+            raise ValueError("give decoder_input_ids or decoder_inputs_embeds, and not both")
+        if ids is not None or words is not None:
+            return ids
+        if labels is None:
+            raise ValueError("give decoder_input_ids, decoder_inputs_embeds or labels")
+        return self.prepare_decoder_input_ids_from_labels(labels)
 
     def _start(self, asked: GenerationConfig) -> int:
         """The id that an answer begins with."""
@@ -204,6 +209,15 @@ class VisionEncoderDecoderModel(GenerationMixin, PreTrainedModel):
             bool(self.config.output_attentions if attentions is None else attentions),
             bool(self.config.output_hidden_states if hidden_states is None else hidden_states),
         )
+
+
+def _behind(cache: CaptionCache | None, ids: Tensor | None) -> Tensor | None:
+    """What the decoder has seen, and the new ids behind it."""
+    if cache is None:
+        return ids
+    if ids is None:
+        raise ValueError("past_key_values go on with decoder_input_ids alone")
+    return torch.cat((cache.ids, ids), dim=1)
 
 
 def _trace(wanted: tuple[bool, bool]) -> Trace | None:

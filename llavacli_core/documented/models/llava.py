@@ -51,6 +51,7 @@ class LlavaModel(Headless, LlavaPreTrainedModel):
         inputs_embeds: Tensor | None = None,
         vision_feature_layer: Layers = None,
         vision_feature_select_strategy: str | None = None,
+        image_sizes: Tensor | None = None,
         *,
         use_cache: bool | None = None,
         output_attentions: bool | None = None,
@@ -58,10 +59,14 @@ class LlavaModel(Headless, LlavaPreTrainedModel):
         return_dict: bool | None = None,
         cache_position: Tensor | None = None,
     ) -> Any:
-        """The last hidden states [B, T, D], and on request the cache, hidden states and attention weights."""
+        """The last hidden states [B, T, D], and on request the cache, hidden states and attention weights.
+
+        `image_sizes` is taken for the documents' sake; these towers see every picture at one size.
+        """
         call = Call(
             input_ids=input_ids,
             pixel_values=pixel_values,
+            image_sizes=image_sizes,
             attention_mask=attention_mask,
             position_ids=position_ids,
             past_key_values=past_key_values,
@@ -91,6 +96,7 @@ class LlavaForConditionalGeneration(Conditional, LlavaPreTrainedModel):
         vision_feature_select_strategy: str | None = None,
         labels: Tensor | None = None,
         logits_to_keep: int | Tensor = 0,
+        image_sizes: Tensor | None = None,
         *,
         use_cache: bool | None = None,
         output_attentions: bool | None = None,
@@ -98,10 +104,14 @@ class LlavaForConditionalGeneration(Conditional, LlavaPreTrainedModel):
         return_dict: bool | None = None,
         cache_position: Tensor | None = None,
     ) -> Any:
-        """Scores [B, T, V], with labels (-100: ignored) the loss, and what else is asked for."""
+        """Scores [B, T, V], with labels (-100: ignored) the loss, and what else is asked for.
+
+        `image_sizes` is taken for the documents' sake; these towers see every picture at one size.
+        """
         call = Call(
             input_ids=input_ids,
             pixel_values=pixel_values,
+            image_sizes=image_sizes,
             attention_mask=attention_mask,
             position_ids=position_ids,
             past_key_values=past_key_values,
