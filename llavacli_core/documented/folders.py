@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from llavacli_core.checkpoint.locate import locate
-from llavacli_core.errors import BadOption
+from llavacli_core.checkpoint import hub
+from llavacli_core.checkpoint.locate import hub_id, locate
+from llavacli_core.errors import BadOption, CheckpointError, ModelMissing
 
 
 def folder_of(
@@ -16,9 +18,27 @@ def folder_of(
 ) -> Path:
     """The folder that `name` means: one on disk, whatever it holds, else a Hub id, an alias or the demo."""
     here = Path(name)
-    if here.is_dir():
-        return here / subfolder
-    return locate(name, revision=revision, offline=local_files_only, weights=False).folder / subfolder
+    return (here if here.is_dir() else _located(os.fspath(name), revision, offline=local_files_only)) / subfolder
+
+
+def _located(name: str, revision: str | None, *, offline: bool) -> Path:
+    """A whole model's small files; else those of a part of one, an encoder or a tokenizer alone.
+
+    A part is fetched rather than taken from the cache, as nobody can tell whether what is there is all of it.
+    """
+    try:
+        return locate(name, revision=revision, offline=offline, weights=False).folder
+    except CheckpointError as whole:
+        part = hub_id(name)
+        if part is None:
+            raise
+        try:
+            return hub.fetch(part, revision, offline=offline, weights=False, words=False)
+        except ModelMissing:
+            folder = hub.cached(part, revision, weights=False, words=False)
+            if folder is None:
+                raise whole from None
+            return folder
 
 
 def folder_for(name: str | PathLike[str]) -> Path:

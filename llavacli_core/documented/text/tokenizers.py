@@ -241,6 +241,8 @@ class PreTrainedTokenizerFast:
         for name in FILES:
             if (self.folder / name).is_file():
                 shutil.copyfile(self.folder / name, folder / name)
+        if not (folder / "tokenizer.json").is_file():  # of a vocabulary in parts
+            self.tokenizer.backend.save(str(folder / "tokenizer.json"))
         changed = {
             name: value for name, value in self.named_tokens.items() if value != self.tokenizer.special_tokens.get(name)
         }
