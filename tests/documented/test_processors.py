@@ -11,7 +11,7 @@ from PIL import Image
 
 import llavacli_core as core
 from llavacli_core.errors import BadOption, PromptError, UnsupportedModel
-from tests.reference import pictures
+from tests.reference import pictures, rewriting
 from tests.reference.clips import Clip
 from tests.reference.video import VideoProcessor
 
@@ -297,3 +297,46 @@ def test_captioners(captioner):
     assert ours.model_input_names == theirs.model_input_names
     with pytest.raises(TypeError):
         ours()
+
+
+FORMS = {
+    "as on the Hub": rewriting.hub,
+    "no processor_config.json": rewriting.without_processor,
+    "no num_additional_image_tokens": rewriting.without_additional_tokens,
+    "chat_template.json": rewriting.template_in_json,
+    "named templates": rewriting.named_templates,
+    "legacy preprocessor": rewriting.legacy_preprocessor,
+}
+VIDEO_FORMS = {
+    "video_preprocessor_config.json": rewriting.video_preprocessor,
+    "frames like pictures": rewriting.frames_like_pictures,
+    "pictures like frames": rewriting.pictures_like_frames,
+    "one token for both": rewriting.one_token_for_both,
+}
+PUBLISHED = [(base, form) for base in ("llava-1.5", "llava-interleave", "next-mistral") for form in FORMS]
+PUBLISHED += [("video", form) for form in VIDEO_FORMS]
+
+
+@pytest.mark.parametrize(("base", "form"), PUBLISHED)
+def test_published_forms_as_the_engine_reads_them(base, form, checkpoint, tmp_path):
+    """The engine's own prompts, which are held to the reference's elsewhere, from the same files."""
+    if (base, form) == ("llava-interleave", "legacy preprocessor"):
+        pytest.skip("SigLIP is younger than the legacy form")
+    folder = rewriting.copied(checkpoint(base), tmp_path / "copy", (FORMS | VIDEO_FORMS)[form])
+    conversation = [
+        {"role": "user", "content": [shown("image", CAT), shown("image", DOG), {"type": "text", "text": "?"}]}
+    ]
+    parts = [core.Image(CAT), core.Image(DOG), "?"]
+    if base == "video":
+        clip = Clip(5).source
+        conversation[0]["content"].insert(1, shown("video", clip))
+        parts.insert(1, core.Video(clip))
+    request = core.load_processor(folder).prepare([core.Message("user", parts)])
+    got = core.AutoProcessor.from_pretrained(folder).apply_chat_template(conversation, **VECTORS)
+    assert tuple(got.input_ids[0].tolist()) == request.token_ids
+    for pixels, picture in zip(got.pixel_values, request.pictures, strict=True):
+        expected = picture.tiles.pixels
+        given = pixels[None] if pixels.ndim == 3 else pixels[: len(expected)]
+        np.testing.assert_array_equal(given.numpy(), expected)
+    for pixels, video in zip(got.get("pixel_values_videos", ()), request.clips, strict=True):
+        np.testing.assert_array_equal(pixels.numpy(), video.pixels)

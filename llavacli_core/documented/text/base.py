@@ -64,10 +64,15 @@ class ProcessorMixin:
         side = {name: kwargs.pop(name) for name in ("padding_side",) if name in kwargs}
         stored = {name: kwargs.pop(name) for name in cls.stored if name in kwargs}
         return cls(
-            image_processor=AutoImageProcessor.from_pretrained(folder, **kwargs),
+            image_processor=cls.read_images(folder, kwargs),
             tokenizer=PreTrainedTokenizerFast.from_pretrained(folder, **side),
             **(cls.settings(folder) | stored),
         )
+
+    @classmethod
+    def read_images(cls, folder: Path, changes: dict[str, Any]) -> BaseImageProcessor:
+        """The image processor of a folder, some of its parameters changed."""
+        return AutoImageProcessor.from_pretrained(folder, **changes)
 
     @classmethod
     def settings(cls, folder: Path) -> dict[str, Any]:

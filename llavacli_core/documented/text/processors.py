@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from llavacli_core.documented.batch import BatchFeature
 from llavacli_core.documented.images.base import BaseImageProcessor
+from llavacli_core.documented.images.classes import LlavaNextImageProcessor
 from llavacli_core.documented.images.video import LlavaNextVideoVideoProcessor
 from llavacli_core.documented.text.base import ProcessorMixin
 from llavacli_core.documented.text.conversations import Conversation, is_batch, messages_of, sources_of
@@ -221,6 +222,14 @@ class LlavaProcessor(ProcessorMixin):
 
 class LlavaNextProcessor(LlavaProcessor):
     """The processor of LLaVA-NeXT: a picture is an overview and tiles."""
+
+    @classmethod
+    def read_images(cls, folder: Path, changes: dict[str, Any]) -> BaseImageProcessor:
+        """Older files name the image processor of another family, or none, and leave the grids to config.json."""
+        values = LlavaNextImageProcessor.read_settings(folder)
+        pinpoints = read_json(folder / "config.json").get("image_grid_pinpoints")
+        grids = {} if values.get("image_grid_pinpoints") else {"image_grid_pinpoints": pinpoints}
+        return LlavaNextImageProcessor.from_dict({**values, "do_pad": True, **grids}, **changes)
 
     def image_counts(self, pictures: BatchFeature, kwargs: dict[str, Any]) -> list[int]:
         """The tokens of each picture: its overview's, then those of its unpadded rows and their newlines."""
