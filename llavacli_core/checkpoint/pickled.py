@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import warnings
+import zipfile
 from pathlib import Path
 
 import torch
@@ -20,6 +21,8 @@ def read(file: Path) -> dict[str, Tensor]:
     with file.open("rb") as opened:
         mappable = opened.read(len(ZIP)) == ZIP
     try:
+        if mappable:
+            _check_plain(file)
         with warnings.catch_warnings(action="ignore"):  # of old forms, on stderr, where the core never writes
             values = torch.load(file, map_location="cpu", weights_only=True, mmap=mappable)
     except pickle.UnpicklingError as error:
@@ -45,6 +48,13 @@ def read(file: Path) -> dict[str, Tensor]:
 def format_of(tensor: Tensor) -> str:
     """The number format under safetensors' name for it, or torch's where it is none that can be loaded."""
     return FORMATS.get(tensor.dtype, str(tensor.dtype).removeprefix("torch."))
+
+
+def _check_plain(file: Path) -> None:
+    """torch.save compresses nothing: an archive that is compressed was made to unpack to more than memory holds."""
+    with zipfile.ZipFile(file) as archive:
+        if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
+            raise ValueError("a compressed archive")
 
 
 def _damaged(file: Path, error: Exception) -> BrokenModel:

@@ -4,6 +4,7 @@ import json
 import pickle
 import subprocess
 import sys
+import zipfile
 from collections import OrderedDict
 from pathlib import Path
 
@@ -155,6 +156,18 @@ def test_a_bin_cut_short(folder, tensors, archive, share):
 def test_a_bin_that_is_something_else(folder, value):
     (folder / SINGLE).write_bytes(value)
     with pytest.raises(BrokenModel, match="damaged or cut short"):
+        load(folder)
+
+
+def test_a_compressed_archive(folder, tensors):
+    torch.save(tensors, folder / "plain.bin")
+    with (
+        zipfile.ZipFile(folder / "plain.bin") as plain,
+        zipfile.ZipFile(folder / SINGLE, "w", zipfile.ZIP_DEFLATED) as packed,
+    ):
+        for name in plain.namelist():
+            packed.writestr(name, plain.read(name))
+    with pytest.raises(BrokenModel, match="a compressed archive"):
         load(folder)
 
 

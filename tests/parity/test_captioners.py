@@ -8,6 +8,7 @@ from torch.testing import assert_close
 
 from llavacli_core.checkpoint.load import load_weights
 from llavacli_core.families.registry import family_of
+from llavacli_core.nn.linear import Apart
 from llavacli_core.nn.trace import Trace
 from llavacli_core.options import Placement
 from tests.reference import captioners
@@ -18,10 +19,10 @@ CPU = Placement(device="cpu", dtype="float32")
 CLOSE = {"rtol": 1e-3, "atol": 1e-3}  # BEiT without its pooler gives out large states, which the decoder compares
 
 
-def load(folder):
+def load(folder, placement=CPU):
     config = json.loads((folder / "config.json").read_text())
     family = family_of(config)
-    return load_weights(folder, family.read(config), family.names(config), CPU)
+    return load_weights(folder, family.read(config), family.names(config), placement)
 
 
 @pytest.fixture(scope="module", params=PAIRS, ids=lambda pair: pair.name)
@@ -112,3 +113,23 @@ def test_rows_of_different_lengths_equal_single_rows(pair):
         network.step(torch.stack([ids[row, place + more] for row, place in places]), together) for more in range(2)
     ]
     assert_close(torch.stack(scores, 1), torch.cat(alone), **CLOSE)
+
+
+@pytest.mark.parametrize("name", ["vit+gpt2", "vit-plain+trocr-sinusoidal", "swin+bert", "vit-wide+trocr-wide"])
+@torch.no_grad()
+def test_half_precision_stays_near(tmp_path, name):
+    reference = captioners.write(captioners.BY_NAME[name], tmp_path)
+    network = load(tmp_path, Placement(device="cpu", dtype="bfloat16"))
+    pixels, ids = torch.randn(1, 3, SIDE, SIDE), torch.tensor([[START, 7, 30, 4]])
+    rows = network.start(network.encode(pixels.bfloat16()))
+    logits = torch.stack([network.step(ids[:, place], rows) for place in range(4)], 1)
+    assert logits.dtype == torch.bfloat16
+    expected = reference(pixels, ids).logits
+    assert torch.corrcoef(torch.stack((logits.float().flatten(), expected.flatten())))[0, 1] > 0.99
+
+
+def test_matrices_that_stay_mapped_lie_apart(tmp_path):
+    captioners.write(captioners.BY_NAME["vit-wide+trocr-wide"], tmp_path)
+    block = load(tmp_path).decoder.blocks[0]
+    assert isinstance(block.attention.qkv, Apart)
+    assert isinstance(block.cross.kv, Apart)

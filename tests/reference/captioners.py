@@ -35,6 +35,7 @@ TRANSFORMER = {
 }
 ENCODERS: dict[str, PreTrainedConfig] = {
     "vit": ViTConfig(**TRANSFORMER),
+    "vit-wide": ViTConfig(**TRANSFORMER | {"hidden_size": 384, "num_hidden_layers": 1}),
     "vit-plain": ViTConfig(**TRANSFORMER, qkv_bias=False),
     "deit": DeiTConfig(**TRANSFORMER),
     "beit": BeitConfig(**TRANSFORMER, use_relative_position_bias=True, layer_scale_init_value=0.1),
@@ -70,6 +71,10 @@ DECODERS: dict[str, PreTrainedConfig] = {
         use_learned_position_embeddings=False,
         layernorm_embedding=False,
         tie_word_embeddings=False,
+    ),
+    # Wide enough that its stacked matrices stay mapped from disk, side by side.
+    "trocr-wide": TrOCRConfig(
+        **TROCR | {"d_model": 384, "decoder_layers": 1}, scale_embedding=True, cross_attention_hidden_size=384
     ),
     "bert": BertConfig(**BERT),
     "bert-untied": BertConfig(**BERT, hidden_act="gelu_new", tie_word_embeddings=False),
@@ -109,6 +114,7 @@ PAIRS = (
     Pair(encoder="beit", decoder="trocr-scaled"),
     Pair(encoder="vit", decoder="roberta-untied"),
     Pair(encoder="vit-plain", decoder="gpt2-untied"),
+    Pair(encoder="vit-wide", decoder="trocr-wide"),
 )
 BY_NAME = {pair.name: pair for pair in PAIRS}
 
