@@ -75,9 +75,12 @@ class Question:
 
     def _refuse_words(self) -> None:
         """Words for a model that reads none."""
-        for flag, words in (("--prompt", self.prompt), ("--system", self.system)):
+        for option, words in (("prompt", self.prompt), ("system", self.system)):
             if words is not None:
-                raise UsageError("this model writes captions without a prompt", hint=f"leave out {flag}")
+                raise UsageError(
+                    "this model writes captions without a prompt",
+                    hint=f"leave out --{option}; LLAVACLI_{option.upper()} or a config file may set it too",
+                )
 
 
 @dataclass(frozen=True, kw_only=True)

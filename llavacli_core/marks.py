@@ -206,11 +206,11 @@ def _options(fields: list[str], known: tuple[str, ...]) -> dict[str, object]:
     found: dict[str, object] = {}
     for field in fields:
         name, equals, value = (part.strip() for part in field.partition("="))
-        name = name.lower() if equals else "color"
+        name = "color" if not equals or name.lower() == "colour" else name.lower()
         if name in found:
             raise BadOption("two colours are given" if name == "color" else f"{name} is given twice")
-        if not equals:
-            found["color"] = field
+        if name == "color":
+            found[name] = value if equals else field
         elif name not in known:
             raise _unknown(name, known)
         else:

@@ -46,6 +46,7 @@ def test_the_example_of_every_shape_is_right(shape):
         "box:10%,10%,60%,60%:blue:alpha=0.5:width=8",
         "box:10%,10%,60%,60%:width=8:alpha=50%:blue",
         "BOX:10%,10%,60%,60%:ALPHA = .5:Blue:Width=8px",
+        "box:10%,10%,60%,60%:colour=blue:alpha=0.5:width=8",
     ],
 )
 def test_options_stand_in_any_order(text):
