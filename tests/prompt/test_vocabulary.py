@@ -3,6 +3,7 @@
 import json
 import struct
 from pathlib import Path
+from random import Random
 
 import pytest
 from tokenizers import Tokenizer as Backend
@@ -12,6 +13,7 @@ from tokenizers.trainers import BpeTrainer, WordPieceTrainer
 from transformers import BertTokenizer, GPT2Tokenizer, RobertaTokenizer, XLMRobertaTokenizer
 
 from llavacli_core.errors import BrokenModel
+from llavacli_core.prompt.detokenizer import Detokenizer
 from llavacli_core.prompt.sentencepiece import read_model
 from llavacli_core.prompt.tokenizer import Tokenizer
 from tests.reference.corpus import CORPUS
@@ -104,6 +106,15 @@ def test_ids_and_text(both):
             assert ours.decode(ids, skip_special_tokens=skip) == reference.decode(ids, **kwargs)
     assert ours.vocab_size == len(reference)
     assert {role: ours.special_tokens[role] for role in reference.special_tokens_map} == reference.special_tokens_map
+
+
+def test_text_as_it_comes(both):
+    ours, _ = both
+    random = Random(3)
+    for _ in range(200):
+        ids = random.choices(range(ours.vocab_size), k=random.randrange(12))
+        detokenizer = Detokenizer(ours)
+        assert "".join([*map(detokenizer.push, ids), detokenizer.finish()]) == ours.decode(ids)
 
 
 def test_declared_tokens_come_before_the_defaults(tmp_path):
