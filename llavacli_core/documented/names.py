@@ -77,9 +77,9 @@ if TYPE_CHECKING:
     from llavacli_core.documented.models.vipllava import VipLlavaModel as VipLlavaModel
     from llavacli_core.documented.models.vipllava import VipLlavaPreTrainedModel as VipLlavaPreTrainedModel
     from llavacli_core.documented.text.auto import AutoProcessor as AutoProcessor
-    from llavacli_core.documented.text.processors import LlavaNextProcessor as LlavaNextProcessor
-    from llavacli_core.documented.text.processors import LlavaNextVideoProcessor as LlavaNextVideoProcessor
-    from llavacli_core.documented.text.processors import LlavaProcessor as LlavaProcessor
+    from llavacli_core.documented.text.llava import LlavaProcessor as LlavaProcessor
+    from llavacli_core.documented.text.llava_next import LlavaNextProcessor as LlavaNextProcessor
+    from llavacli_core.documented.text.llava_next import LlavaNextVideoProcessor as LlavaNextVideoProcessor
     from llavacli_core.documented.text.tokenizers import AutoTokenizer as AutoTokenizer
     from llavacli_core.documented.text.tokenizers import BertTokenizer as BertTokenizer
     from llavacli_core.documented.text.tokenizers import BertTokenizerFast as BertTokenizerFast
@@ -123,7 +123,8 @@ FILES = {
     "models.vipllava": "VipLlavaForConditionalGeneration VipLlavaModel VipLlavaPreTrainedModel",
     "configs.vision": "BeitConfig CLIPVisionConfig DeiTConfig SiglipVisionConfig SwinConfig ViTConfig",
     "text.auto": "AutoProcessor",
-    "text.processors": "LlavaNextProcessor LlavaNextVideoProcessor LlavaProcessor",
+    "text.llava": "LlavaProcessor",
+    "text.llava_next": "LlavaNextProcessor LlavaNextVideoProcessor",
     "text.tokenizers": """PreTrainedTokenizerFast AutoTokenizer BertTokenizer BertTokenizerFast
         GPT2Tokenizer GPT2TokenizerFast LlamaTokenizer LlamaTokenizerFast Qwen2Tokenizer Qwen2TokenizerFast
         RobertaTokenizer RobertaTokenizerFast XLMRobertaTokenizer XLMRobertaTokenizerFast""",

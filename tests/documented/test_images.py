@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from hypothesis import given as given_by_hypothesis
+from hypothesis import settings
+from hypothesis import strategies as st
 from PIL import Image
 
 import llavacli_core as core
@@ -97,6 +100,24 @@ def test_padding_to_a_square(width, height):
     ours, theirs = both("Llava", do_pad=True, **SMALL["Llava"])
     given = picture(width, height)
     assert_same(ours(given, return_tensors="np"), theirs(given, return_tensors="np"))
+
+
+@given_by_hypothesis(
+    width=st.integers(1, 130),
+    height=st.integers(1, 130),
+    side=st.integers(4, 20),
+    resample=st.sampled_from([0, 1, 2, 3]),
+    crop=st.booleans(),
+)
+@settings(max_examples=60, deadline=None)
+def test_any_picture_in_any_size(width, height, side, resample, crop):
+    grids = [[side, 2 * side], [2 * side, side], [3 * side, 2 * side + 3]]  # the last is no multiple of a tile
+    square = {"height": side, "width": side}
+    kwargs = {"size": square, "crop_size": square, "resample": resample, "do_center_crop": crop}
+    shown = picture(width, height)
+    for kind, more in (("CLIP", {}), ("LlavaNext", {"image_grid_pinpoints": grids})):
+        ours, theirs = both(kind, **kwargs, **more)
+        assert_same(ours(shown, return_tensors="np"), theirs(shown, return_tensors="np"))
 
 
 TILED = {

@@ -314,14 +314,13 @@ VIDEO_FORMS = {
     "one token for both": rewriting.one_token_for_both,
 }
 PUBLISHED = [(base, form) for base in ("llava-1.5", "llava-interleave", "next-mistral") for form in FORMS]
+PUBLISHED.remove(("llava-interleave", "legacy preprocessor"))  # SigLIP is younger than that form
 PUBLISHED += [("video", form) for form in VIDEO_FORMS]
 
 
 @pytest.mark.parametrize(("base", "form"), PUBLISHED)
 def test_published_forms_as_the_engine_reads_them(base, form, checkpoint, tmp_path):
     """The engine's own prompts, which are held to the reference's elsewhere, from the same files."""
-    if (base, form) == ("llava-interleave", "legacy preprocessor"):
-        pytest.skip("SigLIP is younger than the legacy form")
     folder = rewriting.copied(checkpoint(base), tmp_path / "copy", (FORMS | VIDEO_FORMS)[form])
     conversation = [
         {"role": "user", "content": [shown("image", CAT), shown("image", DOG), {"type": "text", "text": "?"}]}

@@ -223,3 +223,13 @@ def test_what_a_file_says(folder, tmp_path):
     path.write_text(json.dumps(json.loads(path.read_text()) | {"padding_side": "left", "model_max_length": 4}))
     again = core.BertTokenizer.from_pretrained(tmp_path)
     assert again(["cats", "a cat is red"], truncation=True, padding=True).input_ids == [[2, 6, 7, 3], [2, 5, 6, 3]]
+
+
+def test_a_vocabulary_in_parts_is_saved_whole(tmp_path):
+    (tmp_path / "vocab.txt").write_text("\n".join(WORDS))
+    (tmp_path / "tokenizer_config.json").write_text('{"tokenizer_class": "BertTokenizer", "do_lower_case": true}')
+    ours = core.BertTokenizer.from_pretrained(tmp_path)
+    theirs = transformers.BertTokenizer.from_pretrained(tmp_path)
+    assert ours("A cat is red.").input_ids == theirs("A cat is red.").input_ids
+    ours.save_pretrained(tmp_path / "saved")
+    assert core.AutoTokenizer.from_pretrained(tmp_path / "saved")("A cat.").input_ids == ours("A cat.").input_ids

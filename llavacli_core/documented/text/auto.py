@@ -7,7 +7,8 @@ from typing import Any
 
 from llavacli_core.documented.folders import folder_of, hub_options
 from llavacli_core.documented.text.base import ProcessorMixin
-from llavacli_core.documented.text.processors import LlavaNextProcessor, LlavaNextVideoProcessor, LlavaProcessor
+from llavacli_core.documented.text.llava import LlavaProcessor
+from llavacli_core.documented.text.llava_next import LlavaNextProcessor, LlavaNextVideoProcessor
 from llavacli_core.documented.text.trocr import TrOCRProcessor
 from llavacli_core.errors import UnsupportedModel
 from llavacli_core.prompt.files import read_json

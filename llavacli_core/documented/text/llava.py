@@ -1,4 +1,4 @@
-"""The documented processors of the LLaVA family: placeholders widened to what pictures and videos take, rows padded."""
+"""The documented processor of LLaVA: placeholders widened to what pictures take, rows padded; its siblings' base."""
 
 from __future__ import annotations
 
@@ -8,19 +8,15 @@ from typing import Any, ClassVar
 
 from llavacli_core.documented.batch import BatchFeature
 from llavacli_core.documented.images.base import BaseImageProcessor
-from llavacli_core.documented.images.classes import LlavaNextImageProcessor
-from llavacli_core.documented.images.video import LlavaNextVideoVideoProcessor
 from llavacli_core.documented.text.base import ProcessorMixin
-from llavacli_core.documented.text.conversations import Conversation, is_batch, messages_of, sources_of
+from llavacli_core.documented.text.conversations import is_batch, messages_of, sources_of
 from llavacli_core.documented.text.routing import Routed, route
 from llavacli_core.documented.text.tokenizers import PreTrainedTokenizerFast
 from llavacli_core.errors import BadOption, PromptError
-from llavacli_core.geometry import grid_for, tiled_tokens
-from llavacli_core.messages import Image, Video
+from llavacli_core.messages import Image, Message, Video
 from llavacli_core.prompt.files import read_json
 from llavacli_core.prompt.layout import widen, write
-
-STRIDE = 2  # of the pooling of frames, in patches: every published checkpoint's
+from llavacli_core.prompt.template import Template
 
 
 class LlavaProcessor(ProcessorMixin):
@@ -80,7 +76,7 @@ class LlavaProcessor(ProcessorMixin):
 
     def apply_chat_template(
         self,
-        conversation: Conversation | Sequence[Conversation],
+        conversation: Any,
         chat_template: str | None = None,
         *,
         add_generation_prompt: bool = False,
@@ -95,31 +91,33 @@ class LlavaProcessor(ProcessorMixin):
         `return_dict`, `input_ids` alone. Further keywords as of a call.
         """
         batch = is_batch(conversation)
-        conversations: Any = conversation if batch else [conversation]
+        turns = [messages_of(each) for each in (conversation if batch else [conversation])]
         template, words = self.tokenizer.template(chat_template), self.tokenizer
-        turns = [messages_of(each) for each in conversations]
         if not tokenize:
             texts = [
                 template.render(each, words.named_tokens, add_generation_prompt=add_generation_prompt) for each in turns
             ]
             return texts if batch else texts[0]
-        rows = [
-            write(
-                each,
-                template,
-                words.tokenizer,
-                self.image_token,
-                video_token=self.video_token,
-                add_generation_prompt=add_generation_prompt,
-            ).token_ids
-            for each in turns
-        ]
         routed = route({**kwargs, **(processor_kwargs or {})}, self.tensors)
+        routed.text.pop("add_special_tokens", None)  # they are the template's to write
         if routed.videos.get("num_frames") is not None or routed.videos.get("fps") is not None:
             routed.videos.setdefault("do_sample_frames", True)
+        rows = [self._row(each, template, add_generation_prompt=add_generation_prompt) for each in turns]
         images, videos = ([source for each in turns for source in sources_of(each, kind)] for kind in (Image, Video))
         found = self._batch(rows, images or None, videos or None, routed)
         return found if return_dict else found["input_ids"]
+
+    def _row(self, turns: list[Message], template: Template, *, add_generation_prompt: bool) -> tuple[int, ...]:
+        """The ids of a conversation, one placeholder for each picture and video."""
+        prompt = write(
+            turns,
+            template,
+            self.tokenizer.tokenizer,
+            self.image_token,
+            video_token=self.video_token,
+            add_generation_prompt=add_generation_prompt,
+        )
+        return prompt.token_ids
 
     def _batch(self, rows: Sequence[Sequence[int]] | None, images: Any, videos: Any, routed: Routed) -> BatchFeature:
         """Prompts with one placeholder for each picture and video, and these, as a batch."""
@@ -141,10 +139,8 @@ class LlavaProcessor(ProcessorMixin):
         wide = self._widened(rows, image_counts, video_counts)
         words = dict(routed.text)
         cut = [self._cut(row, words.get("max_length")) for row in wide] if words.pop("truncation", False) else wide
-        return BatchFeature({**self._padded(cut, words, routed.return_tensors), **seen})
-
-    def _padded(self, rows: list[tuple[int, ...]], words: dict[str, Any], tensors: Any) -> BatchFeature:
-        return self.tokenizer.pad(rows, return_tensors=tensors, **{"padding": False, **words})
+        ids = self.tokenizer.pad(cut, return_tensors=routed.return_tensors, **{"padding": False, **words})
+        return BatchFeature({**ids, **seen})
 
     def _widened(self, rows: Sequence[Sequence[int]], images: list[int], videos: list[int]) -> list[tuple[int, ...]]:
         """The rows, each placeholder repeated as often as its picture or video has tokens."""
@@ -187,12 +183,13 @@ class LlavaProcessor(ProcessorMixin):
 
     def tile_tokens(self, pixels: Any) -> int:
         """The tokens of one tile [..., H, W]: its patches, and [CLS] where that is kept."""
-        height, width = (edge // self._patch for edge in pixels.shape[-2:])
+        height, width = (edge // self.patch for edge in pixels.shape[-2:])
         dropped = self.vision_feature_select_strategy == "default"
         return int(height * width) + self.num_additional_image_tokens - dropped
 
     @property
-    def _patch(self) -> int:
+    def patch(self) -> int:
+        """`patch_size`, which files may lack."""
         if self.patch_size is None:
             raise BadOption(
                 f"this {type(self).__name__} has no patch_size, so pictures cannot be counted",
@@ -218,79 +215,6 @@ class LlavaProcessor(ProcessorMixin):
             for name in (*cls.stored, "chat_template")
             if name in stored or name in found
         }
-
-
-class LlavaNextProcessor(LlavaProcessor):
-    """The processor of LLaVA-NeXT: a picture is an overview and tiles."""
-
-    @classmethod
-    def read_images(cls, folder: Path, changes: dict[str, Any]) -> BaseImageProcessor:
-        """Older files name the image processor of another family, or none, and leave the grids to config.json."""
-        values = LlavaNextImageProcessor.read_settings(folder)
-        pinpoints = read_json(folder / "config.json").get("image_grid_pinpoints")
-        grids = {} if values.get("image_grid_pinpoints") else {"image_grid_pinpoints": pinpoints}
-        return LlavaNextImageProcessor.from_dict({**values, "do_pad": True, **grids}, **changes)
-
-    def image_counts(self, pictures: BatchFeature, kwargs: dict[str, Any]) -> list[int]:
-        """The tokens of each picture: its overview's, then those of its unpadded rows and their newlines."""
-        config = self.image_processor.config_for(self.image_processor.for_call(dict(kwargs)))
-        counts = []
-        for pixels, (height, width) in zip(pictures["pixel_values"], pictures["image_sizes"], strict=True):
-            grid = grid_for(int(width), int(height), config)
-            counts.append(tiled_tokens(grid, pixels.shape[-1] // self._patch, self.tile_tokens(pixels)))
-        return counts
-
-
-class LlavaNextVideoProcessor(LlavaNextProcessor):
-    """The processor of LLaVA-NeXT-Video: pictures as LLaVA-NeXT's, and videos."""
-
-    stored: ClassVar[tuple[str, ...]] = (*LlavaProcessor.stored, "video_token")
-    tensors: ClassVar[str | None] = "pt"
-
-    def __init__(
-        self,
-        video_processor: LlavaNextVideoVideoProcessor,
-        image_processor: BaseImageProcessor,
-        tokenizer: PreTrainedTokenizerFast,
-        chat_template: str | None = None,
-        patch_size: int | None = None,
-        vision_feature_select_strategy: str | None = None,
-        video_token: str = "<video>",
-        image_token: str = "<image>",
-        num_additional_image_tokens: int = 0,
-        **_: Any,
-    ) -> None:
-        super().__init__(
-            image_processor,
-            tokenizer,
-            patch_size,
-            vision_feature_select_strategy,
-            chat_template,
-            image_token,
-            num_additional_image_tokens,
-        )
-        self.video_processor = video_processor
-        self.video_token: str = getattr(tokenizer, "video_token", None) or video_token
-
-    @property
-    def video_token_id(self) -> int | None:  # type: ignore[override]
-        """The id of videos' tokens."""
-        return self.tokenizer.tokenizer.id_of(self.video_token)
-
-    def video_counts(self, clips: BatchFeature) -> list[int]:
-        """The tokens of each video [F, 3, H, W]; [CLS] is never among them."""
-        counts = []
-        for video in clips["pixel_values_videos"]:
-            frames, _, height, width = video.shape
-            rows, cols = (edge // self._patch // STRIDE for edge in (height, width))
-            counts.append(int(frames * rows * cols))
-        return counts
-
-    @classmethod
-    def settings(cls, folder: Path) -> dict[str, Any]:
-        """As of LLaVA-NeXT, and the video processor."""
-        video_processor = LlavaNextVideoVideoProcessor.from_pretrained(folder)
-        return {**super().settings(folder), "video_processor": video_processor}
 
 
 def _taken(row: Sequence[int], token_id: int | None, left: Iterator[int]) -> list[int]:
