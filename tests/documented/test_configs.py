@@ -9,6 +9,7 @@ import transformers
 import llavacli_core as core
 from llavacli_core.documented.configs.multimodal import CLASSES
 from llavacli_core.errors import BadOption, UnsupportedModel
+from llavacli_core.families.registry import family_of
 
 pytestmark = pytest.mark.parity
 
@@ -84,6 +85,16 @@ def test_the_examples_of_the_documents():
     config.image_token_id = 5
     assert config.image_token_index == 5
     assert core.GPT2Config().hidden_size == 768
+
+
+WHOLE = ["LlavaConfig", "LlavaNextConfig", "LlavaNextVideoConfig", "VipLlavaConfig", "VisionEncoderDecoderConfig"]
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_the_families_read_them(name):
+    """A config is what a model is built from, by the reader of config.json."""
+    ours, theirs = (getattr(library, name)().to_dict() for library in (core, transformers))
+    assert family_of(ours).read(ours) == family_of(theirs).read(theirs)
 
 
 def test_an_encoder_and_a_decoder_together():

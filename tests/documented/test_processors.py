@@ -1,6 +1,7 @@
 """Processors: the reference's prompts, ids, masks and pixels, for one conversation and for several."""
 
 import json
+from base64 import b64encode
 from io import BytesIO
 
 import numpy as np
@@ -204,6 +205,37 @@ def test_what_is_typed_is_no_placeholder(checkpoint):
     ours = core.AutoProcessor.from_pretrained(checkpoint("llava-1.5"))
     got = ours.apply_chat_template([user(CAT, "What does <image> mean?")], **VECTORS)
     assert (got.input_ids == ours.image_token_id).sum() == 16
+
+
+WRONG = {
+    "a string": "What is this?",
+    "no content": [{"role": "user"}],
+    "nothing": [{"role": "user", "content": None}],
+    "a sound": [{"role": "user", "content": [{"type": "audio"}]}],
+    "no words": [{"role": "user", "content": [{"type": "text"}]}],
+    "a number": [{"role": "user", "content": [{"type": "image", "image": 5}]}],
+    "another role": [{"role": "tool", "content": "x"}],
+}
+
+
+@pytest.mark.parametrize("conversation", WRONG.values(), ids=WRONG)
+def test_wrong_conversations(conversation, checkpoint):
+    with pytest.raises(BadOption):
+        core.AutoProcessor.from_pretrained(checkpoint("llava-1.5")).apply_chat_template(conversation, **VECTORS)
+
+
+@pytest.mark.parametrize("base", ["llava-1.5", "video"])
+def test_pictures_in_any_form(base, checkpoint):
+    ours = core.AutoProcessor.from_pretrained(checkpoint(base))
+    expected = ours.apply_chat_template(ONE, **VECTORS)
+    file = BytesIO()
+    CAT.save(file, "PNG")
+    levels = np.asarray(CAT)
+    for part in (levels, torch.tensor(levels), file.getvalue()):
+        assert_same(ours.apply_chat_template([user(part, "What is this?")], **VECTORS), expected)
+    part = {"type": "image", "base64": b64encode(file.getvalue()).decode()}
+    conversation = [{"role": "user", "content": [part, {"type": "text", "text": "What is this?"}]}]
+    assert_same(ours.apply_chat_template(conversation, **VECTORS), expected)
 
 
 def test_what_no_processor_is_known_for(tmp_path):

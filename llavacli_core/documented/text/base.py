@@ -90,3 +90,7 @@ class ProcessorMixin:
         folder = folder_for(save_directory)
         self.tokenizer.save_pretrained(folder)
         write_json(folder / "processor_config.json", self.to_dict())
+
+    def __repr__(self) -> str:
+        parts = (self.image_processor, self.video_processor, self.tokenizer)
+        return f"{type(self).__name__}({', '.join(type(part).__name__ for part in parts if part is not None)})"

@@ -11,6 +11,7 @@ from llavacli_core.messages import Image, Message, Part, Video
 
 Conversation = Sequence[Mapping[str, Any]]
 SOURCES = ("url", "path", "image", "video")  # where a part may say what it shows
+EXAMPLE = '[{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "What is this?"}]}]'
 NOWHERE = b""  # of a part that only marks a place, when the pictures are handed over apart
 
 
@@ -21,11 +22,10 @@ def is_batch(conversation: Any) -> bool:
 
 def messages_of(conversation: Conversation) -> list[Message]:
     """The turns: text, pictures and videos in order; a content that is a string is text."""
-    if isinstance(conversation, str) or not all(isinstance(turn, Mapping) for turn in conversation):
-        raise BadOption(
-            "a conversation is a list of turns with a role and a content",
-            hint='[{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "What is this?"}]}]',
-        )
+    if isinstance(conversation, str) or not all(
+        isinstance(turn, Mapping) and "role" in turn and turn.get("content") is not None for turn in conversation
+    ):
+        raise BadOption("a conversation is a list of turns, each with a role and a content", hint=EXAMPLE)
     return [Message(turn["role"], _parts(turn["content"])) for turn in conversation]
 
 
@@ -41,10 +41,11 @@ def _parts(content: Any) -> list[Part]:
     return [_part(part) for part in content]
 
 
-def _part(part: Mapping[str, Any]) -> Part:
+def _part(part: Any) -> Part:
     """One part; what shows something names it under any of `SOURCES`, or not at all."""
+    part = part if isinstance(part, Mapping) else {"type": "text", "text": part}
     kind = part.get("type")
-    if kind == "text":
+    if kind == "text" and "text" in part:
         return str(part["text"])
     if "base64" in part:
         return Image(b64decode(part["base64"]))
@@ -53,4 +54,4 @@ def _part(part: Mapping[str, Any]) -> Part:
         return Image(source)
     if kind == "video":
         return Video(source)
-    raise BadOption(f"a content cannot be of type {kind!r}", hint="text, image or video")
+    raise BadOption(f"a content cannot be {dict(part)!r:.80}", hint=f"text, image or video, as in {EXAMPLE}")

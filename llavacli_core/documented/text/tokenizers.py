@@ -260,6 +260,9 @@ class PreTrainedTokenizerFast:
             (folder / "chat_template.jinja").write_text(self.chat_template, encoding="utf-8")
         return tuple(str(folder / name) for name in FILES if (folder / name).is_file())
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(vocab_size={self.vocab_size}, {self.special_tokens_map})"
+
 
 STANDARD = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
 FILES = (
