@@ -37,7 +37,7 @@ class Block(nn.Module):
         self.mlp_scale = nn.Parameter(torch.empty(size)) if config.layer_scale else None
         self.act = ACTIVATIONS[config.hidden_act]
 
-    def forward(self, x: Tensor, bias: Tensor | None, weights: list[Tensor] | None) -> Tensor:
+    def forward(self, x: Tensor, bias: Tensor | None = None, weights: list[Tensor] | None = None) -> Tensor:
         """[N, P, D] -> [N, P, D]; `bias` [1, H, P, P] is what all layers share."""
         if self.relative is not None:
             bias = self.relative(*self.grid) if bias is None else self.relative(*self.grid) + bias
