@@ -23,11 +23,11 @@ def read_encoder(keys: Keys) -> EncoderConfig:
 def encoder_type(keys: Keys) -> str:
     """The encoder's model_type; UnsupportedModel for one that is not known."""
     name = keys.get("model_type")
-    if name not in READERS:
+    if not isinstance(name, str) or name not in READERS:
         raise UnsupportedModel(
             f"{keys.where}: the encoder {name!r} is not supported", hint=f"known encoders: {', '.join(READERS)}"
         )
-    return str(name)
+    return name
 
 
 def _vit(keys: Keys) -> VisionConfig:

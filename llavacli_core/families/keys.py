@@ -15,7 +15,7 @@ class Keys:
 
     def __init__(self, values: Any, where: str) -> None:
         if not isinstance(values, Mapping):
-            raise BrokenModel(f"{where} is not a JSON object")
+            raise BrokenModel(f"{where} is not a JSON object", hint="the file is damaged or of another kind of model")
         self.values = values
         self.where = where
 

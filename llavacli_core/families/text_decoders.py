@@ -30,9 +30,9 @@ def read_text_decoder(keys: Keys) -> TextDecoderConfig:
 def text_decoder_type(keys: Keys) -> str:
     """The decoder's model_type; UnsupportedModel for one that is not known."""
     name = keys.get("model_type", default="bert")  # what VisionEncoderDecoderConfig assumes
-    if name not in READERS:
+    if not isinstance(name, str) or name not in READERS:
         raise UnsupportedModel(f"{keys.where}: the decoder {name!r} is not supported", hint=_why_not(name))
-    return str(name)
+    return name
 
 
 def _gpt2(keys: Keys) -> TextDecoderConfig:

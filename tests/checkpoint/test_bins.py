@@ -6,13 +6,17 @@ import subprocess
 import sys
 import zipfile
 from collections import OrderedDict
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from safetensors.torch import load_file
 from torch.testing import assert_close
 
+from llavacli_core.checkpoint import pickled
 from llavacli_core.checkpoint.load import load_weights
 from llavacli_core.errors import BrokenModel, MissingWeight, UnsupportedModel
 from llavacli_core.families.registry import family_of
@@ -157,6 +161,19 @@ def test_a_bin_that_is_something_else(folder, value):
     (folder / SINGLE).write_bytes(value)
     with pytest.raises(BrokenModel, match="damaged or cut short"):
         load(folder)
+
+
+@pytest.mark.parametrize("archive", [True, False], ids=["archive", "bare pickle"])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(data=st.data())
+def test_a_bin_with_a_byte_changed_loads_or_is_an_error_of_ours(tmp_path, archive, data):
+    file = tmp_path / SINGLE
+    torch.save({"a": torch.arange(4.0), "b": torch.zeros(2)}, file, _use_new_zipfile_serialization=archive)
+    content = bytearray(file.read_bytes())
+    content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    file.write_bytes(content)
+    with suppress(BrokenModel):
+        assert all(isinstance(tensor, torch.Tensor) for tensor in pickled.read(file).values())
 
 
 def test_a_compressed_archive(folder, tensors):

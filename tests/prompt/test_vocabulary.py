@@ -2,10 +2,13 @@
 
 import json
 import struct
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from tokenizers import Tokenizer as Backend
 from tokenizers import normalizers, pre_tokenizers
 from tokenizers.models import BPE, WordPiece
@@ -155,6 +158,14 @@ def test_damaged_files(tmp_path, files, said):
         (tmp_path / name).write_bytes(data)
     with pytest.raises(BrokenModel, match=said):
         Tokenizer.from_folder(tmp_path)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.binary(max_size=60))
+def test_any_bytes_are_a_model_or_an_error_of_ours(tmp_path, data):
+    (tmp_path / "a.model").write_bytes(data)
+    with suppress(BrokenModel):
+        assert read_model(tmp_path / "a.model").pieces
 
 
 def field(number: int, data: bytes) -> bytes:
