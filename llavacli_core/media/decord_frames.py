@@ -59,11 +59,13 @@ def _listing(footage: Footage) -> Listing | None:
         listing = list_packets(container, stream)
     with opened(footage) as container:
         stream = video_stream(container, footage)
-        packets = list(packets_of(container, stream))
-        keys = [packet.is_keyframe for packet in packets]
-        frames = (frame for packet in packets for frame in stream.codec_context.decode(packet))
-        alike = listing.exact and keys == [Role.ACCESS in role for role in listing.roles] and _is_plain(next(frames))
-    return listing if alike else None
+        keys: list[bool] = []
+        first: VideoFrame | None = None
+        for packet in packets_of(container, stream):
+            keys.append(packet.is_keyframe)
+            first = first or next(iter(stream.codec_context.decode(packet)), None)
+    alike = listing.exact and keys == [Role.ACCESS in role for role in listing.roles]
+    return listing if alike and first is not None and _is_plain(first) else None
 
 
 def _is_plain(frame: VideoFrame) -> bool:

@@ -80,7 +80,9 @@ def _decode_runs(footage: Footage, listing: Listing, runs: list[Run]) -> Picture
         pool = held.enter_context(ThreadPoolExecutor(workers, "decode"))
         held.callback(stop.set)  # whatever ends this early, Ctrl-C too, ends the threads at their next packet
         container = held.enter_context(opened(footage))
-        source = packets_of(container, video_stream(container, footage))
+        stream = video_stream(container, footage)
+        decoders.add(stream.codec_context)  # here packets are only read
+        source = packets_of(container, stream)
         futures: list[Future[Pictures]] = []
         for run, packets in _gathered(source, listing, runs):
             room.acquire()
@@ -108,10 +110,14 @@ class _Decoders:
             return self.free.get_nowait()
         except Empty:
             container = self.held.enter_context(opened(self.footage))
-            decoder = video_stream(container, self.footage).codec_context
-            decoder.thread_count = self.threads
-            decoder.thread_type = "AUTO" if self.threads > 1 else "SLICE"
-            return decoder
+            self.add(video_stream(container, self.footage).codec_context)
+            return self.take()
+
+    def add(self, decoder: VideoCodecContext) -> None:
+        """One more, not open yet."""
+        decoder.thread_count = self.threads
+        decoder.thread_type = "AUTO" if self.threads > 1 else "SLICE"
+        self.free.put(decoder)
 
     def give_back(self, decoder: VideoCodecContext) -> None:
         """Make a decoder forget what it has seen, for the next to take."""
