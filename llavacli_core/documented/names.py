@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from llavacli_core.documented.images.classes import ViTImageProcessor as ViTImageProcessor
     from llavacli_core.documented.images.classes import ViTImageProcessorFast as ViTImageProcessorFast
     from llavacli_core.documented.images.classes import ViTImageProcessorPil as ViTImageProcessorPil
+    from llavacli_core.documented.images.video import AutoVideoProcessor as AutoVideoProcessor
     from llavacli_core.documented.images.video import LlavaNextVideoImageProcessor as LlavaNextVideoImageProcessor
     from llavacli_core.documented.images.video import LlavaNextVideoVideoProcessor as LlavaNextVideoVideoProcessor
     from llavacli_core.documented.models.auto import AutoModelForImageTextToText as AutoModelForImageTextToText
@@ -76,6 +77,7 @@ if TYPE_CHECKING:
     )
     from llavacli_core.documented.models.vipllava import VipLlavaModel as VipLlavaModel
     from llavacli_core.documented.models.vipllava import VipLlavaPreTrainedModel as VipLlavaPreTrainedModel
+    from llavacli_core.documented.pipeline import pipeline as pipeline
     from llavacli_core.documented.text.auto import AutoProcessor as AutoProcessor
     from llavacli_core.documented.text.llava import LlavaProcessor as LlavaProcessor
     from llavacli_core.documented.text.llava_next import LlavaNextProcessor as LlavaNextProcessor
@@ -112,7 +114,7 @@ FILES = {
         BeitImageProcessor BeitImageProcessorFast BeitImageProcessorPil
         LlavaImageProcessor LlavaImageProcessorFast LlavaImageProcessorPil
         LlavaNextImageProcessor LlavaNextImageProcessorFast LlavaNextImageProcessorPil""",
-    "images.video": "LlavaNextVideoImageProcessor LlavaNextVideoVideoProcessor",
+    "images.video": "AutoVideoProcessor LlavaNextVideoImageProcessor LlavaNextVideoVideoProcessor",
     "models.auto": "AutoModelForImageTextToText AutoModelForVision2Seq",
     "models.captioner": "VisionEncoderDecoderModel",
     "models.llava": "LlavaForConditionalGeneration LlavaModel LlavaPreTrainedModel",
@@ -129,5 +131,6 @@ FILES = {
         GPT2Tokenizer GPT2TokenizerFast LlamaTokenizer LlamaTokenizerFast Qwen2Tokenizer Qwen2TokenizerFast
         RobertaTokenizer RobertaTokenizerFast XLMRobertaTokenizer XLMRobertaTokenizerFast""",
     "text.trocr": "TrOCRProcessor",
+    "pipeline": "pipeline",
 }
 DOCUMENTED = {name: f"documented.{file}" for file, names in FILES.items() for name in names.split()}

@@ -90,7 +90,7 @@ class LlavaNextVideoImageProcessor(LlavaNextVideoVideoProcessor):
         return super().preprocess(images, **kwargs)
 
 
-LlavaNextVideoVideoProcessorFast = LlavaNextVideoVideoProcessor
+AutoVideoProcessor = LlavaNextVideoVideoProcessor  # no other family here takes videos
 
 
 def separate(videos: Any) -> list[Any]:
