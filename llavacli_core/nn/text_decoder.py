@@ -153,14 +153,13 @@ class TextDecoder(nn.Module):
     ) -> Tensor:
         """Ids [B, T] (or `words` [B, T, D]) and the encoder's states [B, S, E] -> hidden states [B, T, D].
 
-        `positions` [B, T] count from 0 where they are not those that follow from the ids; `mask` [B, T] is true (or 1)
-        for tokens, false for padding, which nothing but padding looks at.
+        `positions` [B, T] are rows of the table of positions, where they are not those that follow from the ids; `mask`
+        [B, T] is true (or 1) for tokens, false for padding, which nothing but padding looks at.
         """
         if words is None:
             assert ids is not None
             words = self.words(ids)
-        rows = self.positions.rows(ids, words) if positions is None else positions + self.config.position_offset
-        x = self.place(words, rows)
+        x = self.place(words, self.positions.rows(ids, words) if positions is None else positions)
         looks = None if mask is None else visible_among(mask, x.shape[1], None)
         if trace is not None:
             trace.hidden_states.append(x)
@@ -189,4 +188,3 @@ class TextDecoder(nn.Module):
     def step(self) -> TextStep:
         """One more token for each of some rows. Made at first use, once weights are in place."""
         return TextStep(self)
-

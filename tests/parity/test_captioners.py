@@ -77,6 +77,29 @@ def test_padding_on_the_left_changes_nothing_on_the_right(pair):
     assert_close(actual[1, 3:], expected[1, 3:], **CLOSE)
 
 
+@pytest.mark.parametrize("name", ["vit+gpt2", "swin+bert", "beit+roberta"])
+@torch.no_grad()
+def test_positions_of_their_own(tmp_path, name):
+    reference = captioners.write(captioners.BY_NAME[name], tmp_path)
+    network = load(tmp_path)
+    pixels, ids = torch.randn(1, 3, SIDE, SIDE), torch.tensor([[START, 7, 30, 4]])
+    positions = torch.tensor([[3, 9, 2, 20]])
+    expected = reference(pixels, ids, decoder_position_ids=positions).logits
+    hidden = network.decoder(ids, network.encode(pixels), positions=positions)
+    assert_close(network.decoder.logits(hidden), expected, **CLOSE)
+
+
+@torch.no_grad()
+def test_embeddings_in_place_of_ids(pair):
+    reference, network, pixels, ids = pair
+    if network.config.decoder.sinusoidal:
+        pytest.skip("the reference counts positions by ids alone there")
+    words = network.decoder.words(ids)
+    expected = reference(pixels, decoder_inputs_embeds=words).logits
+    hidden = network.decoder(None, network.encode(pixels), words=words)
+    assert_close(network.decoder.logits(hidden), expected, **CLOSE)
+
+
 @torch.no_grad()
 def test_steps_equal_the_whole(pair):
     reference, network, pixels, ids = pair
