@@ -55,7 +55,7 @@ def as_tensor(value: Any, tensor_type: Tensors, name: str) -> Any:
     except ValueError as error:
         raise BadOption(
             f"{name} of different shapes cannot be one tensor",
-            hint="padding=True for texts, do_pad=True for pictures, or leave out return_tensors",
+            hint="padding=True for texts, do_pad=True for pictures, one num_frames for videos; or no return_tensors",
         ) from error
     if tensor_type == "np" or array.dtype == object:
         return array
