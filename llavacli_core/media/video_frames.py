@@ -75,16 +75,15 @@ def _decode_runs(footage: Footage, listing: Listing, runs: list[Run]) -> Picture
     """The wanted packets' frames. Packets are read here, in order; each run's are decoded by whoever is free."""
     workers = min(len(runs), os.cpu_count() or 1, MAX_WORKERS)
     room, stop = BoundedSemaphore(workers + WAITING), Event()
-    with ExitStack() as held:
+    with ExitStack() as held, ExitStack() as working:  # files are closed last, when no thread decodes from them
         decoders = _Decoders(footage, held, max((os.cpu_count() or 1) // max(workers, 1), 1))
-        pool = held.enter_context(ThreadPoolExecutor(workers, "decode"))
-        held.callback(stop.set)  # whatever ends this early, Ctrl-C too, ends the threads at their next packet
         container = held.enter_context(opened(footage))
         stream = video_stream(container, footage)
         decoders.add(stream.codec_context)  # here packets are only read
-        source = packets_of(container, stream)
+        pool = working.enter_context(ThreadPoolExecutor(workers, "decode"))
+        working.callback(stop.set)  # whatever ends this early, Ctrl-C too, ends the threads at their next packet
         futures: list[Future[Pictures]] = []
-        for run, packets in _gathered(source, listing, runs):
+        for run, packets in _gathered(packets_of(container, stream), listing, runs):
             room.acquire()
             future = pool.submit(_decode_run, decoders, listing, run, packets, stop)
             future.add_done_callback(lambda _: room.release())
