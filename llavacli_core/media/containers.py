@@ -44,7 +44,7 @@ def opened(footage: Footage) -> Iterator[InputContainer]:
         try:
             container = av.open(
                 _Nameless(file),
-                options=OPTIONS,
+                container_options=OPTIONS,
                 buffer_size=BUFFER,
                 io_open=_refused,
                 metadata_errors="replace",
@@ -57,7 +57,7 @@ def opened(footage: Footage) -> Iterator[InputContainer]:
 
 
 def video_stream(container: InputContainer, footage: Footage) -> VideoStream:
-    """The first stream of moving pictures, all others set aside.
+    """The first stream of moving pictures.
 
     Raises UnreadableInput where there is none, cover art aside, or no decoder, and InputTooLarge beyond `MAX_PIXELS`.
     """
@@ -76,9 +76,6 @@ def video_stream(container: InputContainer, footage: Footage) -> VideoStream:
         raise InputTooLarge(
             f"{shown(footage.name)}: {stream.width} x {stream.height} pixels a frame", hint="scale the clip down first"
         )
-    for other in container.streams:
-        if other.index != stream.index:
-            other.discard = av.stream.Discard.all
     return stream
 
 
