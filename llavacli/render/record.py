@@ -91,9 +91,10 @@ class Records:
         return record | {"prompt_text": None, "token_ids": None} if self._tokens else record
 
 
-def line(record: Mapping[str, Any]) -> str:
-    """A record as one line of JSON."""
-    text = json.dumps(record, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+def line(record: Mapping[str, Any], *, indent: int | None = None) -> str:
+    """A record as one line of JSON; with `indent`, as several, for a file that people read."""
+    separators = (",", ":") if indent is None else (",", ": ")
+    text = json.dumps(record, ensure_ascii=False, allow_nan=False, separators=separators, indent=indent)
     return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text) + "\n"
 
 
