@@ -101,7 +101,7 @@ def packets_of(container: InputContainer, stream: VideoStream) -> Iterator[Packe
         for packet in container.demux(stream):
             if packet.size or packet.pts is not None:  # what is left is PyAV's sign to flush the decoder
                 yield packet
-    except (av.FFmpegError, OSError):
+    except (av.FFmpegError, OSError, IndexError):  # IndexError: at the end, PyAV stumbles over streams that came late
         return
 
 

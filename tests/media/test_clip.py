@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +40,24 @@ def test_files(file, form):
     assert (clip.width, clip.height, clip.frames) == (96, 64, (0, 6, 13))
     assert all(picture.mode == "RGB" for picture in clip.pictures)
     assert np.array_equal(np.asarray(clip.pictures[1]), every_frame(DATA)[6])
+
+
+def test_urls():
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(DATA)))
+            self.end_headers()
+            self.wfile.write(DATA)
+
+        def log_message(self, *arguments: object) -> None:
+            """Nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.handle_request).start()
+        url = f"http://127.0.0.1:{server.server_port}/clip"
+        clip = read_clip(Video(url, frames=3), default_frames=8)
+    assert (clip.name, clip.sha256, clip.frames) == (url, hashlib.sha256(DATA).hexdigest(), (0, 6, 13))
 
 
 @pytest.mark.parametrize("form", [bytes, bytearray, memoryview])

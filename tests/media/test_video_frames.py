@@ -15,6 +15,7 @@ import pytest
 from llavacli_core.errors import UnreadableInput
 from llavacli_core.media import upright, video_frames
 from llavacli_core.media.clip import Clip, read_clip
+from llavacli_core.media.packets import packets_of
 from llavacli_core.media.sampling import uniform
 from llavacli_core.messages import Video
 from tests.media.clip_files import Recipe, every_frame, made
@@ -222,6 +223,27 @@ def test_ctrl_c_ends_the_decoding_threads(monkeypatch):
         clip_of(data)
     assert time.monotonic() - started < 5
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("decode")]
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_damage_anywhere_in_any_container(seed):
+    random = np.random.default_rng(seed)
+    recipes = [recipe for recipe in [*SHORT_WAY.values(), *LONG_WAY.values()] if recipe.codec in av.codecs_available]
+    data = bytearray(made(recipes[random.integers(len(recipes))]))
+    for place in random.integers(0, (2000, len(data))[seed % 2], (1, 5, 50)[seed % 3]):
+        data[place] = random.integers(256)
+    result = outcome(bytes(data))
+    assert isinstance(result, UnreadableInput) or result.pictures
+
+
+@pytest.mark.parametrize("error", [IndexError, av.InvalidDataError(1, "damaged"), OSError])
+def test_packets_end_where_reading_fails(error):
+    class Container:
+        def demux(self, stream):
+            yield av.Packet(b"data")
+            raise error  # an IndexError is PyAV's answer to streams that it learns of late
+
+    assert [bytes(packet) for packet in packets_of(Container(), None)] == [b"data"]
 
 
 def test_an_exception_in_a_thread_is_raised(monkeypatch):
