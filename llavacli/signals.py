@@ -21,6 +21,7 @@ class Stopper:
 
     def __init__(self) -> None:
         self.signum: int | None = None
+        self.restore: Callable[[], None] = lambda: None  # undone even when leaving at once: the terminal's modes
         self._stop: Callable[[], None] | None = None
 
     @property
@@ -50,6 +51,16 @@ class Stopper:
         finally:
             self._stop = None
 
+    @contextmanager
+    def interruptible(self, stop: Callable[[], None]) -> Iterator[None]:
+        """The same for one answer of many: SIGINT is over with the block, and what comes after it goes on."""
+        with self.answering(stop):
+            try:
+                yield
+            finally:
+                if self.signum == signal.SIGINT:
+                    self.signum = None
+
     def finish(self) -> None:
         """From now on a signal raises nothing: all is done but leaving."""
         self._stop = lambda: None
@@ -57,6 +68,7 @@ class Stopper:
     def _signalled(self, signum: int, _frame: FrameType | None) -> None:
         """Handle a signal: see the class."""
         if self.signum is not None:
+            self.restore()
             leave_at_once(128 + signum)
         self.signum = signum
         if self._stop is None:

@@ -1,0 +1,77 @@
+"""The line the user types, in a terminal that can move its cursor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from llavacli.repl import keys
+from llavacli.repl.terminal import columns
+from llavacli.signals import Interrupted, Stopper
+
+if TYPE_CHECKING:
+    from prompt_toolkit.completion import Completer
+    from prompt_toolkit.history import History
+
+SIGN = "> "
+CONTINUATION = "  "
+STYLE = {"bottom-toolbar": "noreverse fg:ansibrightblack", "sign": "bold fg:ansicyan"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """What the prompt asks of the conversation."""
+
+    history: History
+    completer: Completer
+    status: Callable[[int], str]  # from the terminal's width
+    pasted: keys.Words
+    colored: bool
+
+
+class EditedPrompt:
+    """Reads lines with prompt-toolkit: editing, history, completion, and the status line while it waits."""
+
+    def __init__(self, around: Surroundings, stopper: Stopper) -> None:
+        from prompt_toolkit import PromptSession
+        from prompt_toolkit.output import ColorDepth
+        from prompt_toolkit.styles import Style
+
+        self._stopper = stopper
+        self._session: PromptSession[str] = PromptSession(
+            [("class:sign", SIGN)],
+            multiline=True,  # our own Enter sends
+            prompt_continuation=CONTINUATION,
+            history=around.history,
+            completer=around.completer,
+            complete_while_typing=False,
+            enable_open_in_editor=True,
+            enable_suspend=True,
+            tempfile_suffix=".md",
+            reserve_space_for_menu=4,
+            key_bindings=keys.bindings(around.pasted),
+            bottom_toolbar=lambda: [("", around.status(columns()))],
+            style=Style.from_dict(STYLE),
+            color_depth=None if around.colored else ColorDepth.DEPTH_1_BIT,
+        )
+
+    def read(self, default: str = "") -> str:
+        """What was typed. Raises KeyboardInterrupt (Ctrl-C on an empty line), EOFError, Interrupted (a signal)."""
+        try:
+            with self._stopper.answering(self._end):
+                return self._session.prompt(default=default)
+        finally:
+            self._stopper.check()  # the terminal may have hung up, which also ends its input
+
+    def _end(self) -> None:
+        """Give up the line, from a signal's handler."""
+        app = self._session.app
+        if app.loop is not None:
+            app.loop.call_soon_threadsafe(_exit, app)
+
+
+def _exit(app: Any) -> None:
+    """Leave the prompt, unless it was just left."""
+    if app.is_running and not app.is_done:
+        app.exit(exception=Interrupted())
