@@ -53,16 +53,16 @@ class Group(TyperGroup):
         """Find the command that the first argument names."""
         name = args[0]
         if self.get_command(ctx, name) is None and not ctx.resilient_parsing:
-            raise UsageError(f"no such command: {name}", hint=self._nearest(name))
+            raise UsageError(f"no such command: {name}", hint=self._nearest(name, ctx))
         return super().resolve_command(ctx, args)
 
-    def _nearest(self, name: str) -> str:
+    def _nearest(self, name: str, ctx: Any) -> str:
         close = get_close_matches(name, self.commands, n=1)
         if close:
             return f"did you mean {close[0]}?"
-        if os.path.lexists(name) or is_url(name):
+        if ctx.parent is None and (os.path.lexists(name) or is_url(name)):
             return f"to describe a picture: llavacli describe {shlex.quote(name)}"
-        return "llavacli --help lists the commands"
+        return f"{ctx.command_path} --help lists the commands"
 
 
 def command(function: Callable[..., int]) -> Callable[..., None]:
@@ -113,18 +113,28 @@ def _spread(group: type) -> list[inspect.Parameter]:
 
 
 def _kinds(parameters: Iterable[inspect.Parameter]) -> dict[str, Any]:
-    """The type of each option, without what Typer is told about it; arguments are left out."""
-    return {
-        parameter.name: parameter.annotation.__origin__
-        for parameter in parameters
-        if any(isinstance(told, OptionInfo) for told in parameter.annotation.__metadata__)
-    }
+    """The type of each option that is also a setting, without what Typer is told about it; arguments are left out.
+
+    An option without a variable is the command line's alone, unless it is a list, whose variable is not Typer's.
+    """
+    kinds = {}
+    for parameter in parameters:
+        kind = parameter.annotation.__origin__
+        for told in parameter.annotation.__metadata__:
+            if isinstance(told, OptionInfo) and (told.envvar is not None or settings.lists(kind)):
+                kinds[parameter.name] = kind
+    return kinds
 
 
 def _settled(ctx: typer.Context, kinds: dict[str, Any]) -> dict[str, Any]:
     """Values for the options that no flag and no environment variable of Typer's has set."""
     free = {name for name in kinds if getattr(ctx.get_parameter_source(name), "name", None) == "DEFAULT"}
     shared = _kinds(parameter for group in options.SHARED for parameter in _spread(group))
-    commands = getattr(ctx.parent and ctx.parent.command, "commands", ())
-    values = settings.configured(str(ctx.info_name), kinds, shared, commands) | settings.listed_in_environment(kinds)
+    commands = getattr(ctx.find_root().command, "commands", ())
+    values = settings.configured(_path(ctx), kinds, shared, commands) | settings.listed_in_environment(kinds)
     return {name: value for name, value in values.items() if name in free}
+
+
+def _path(ctx: typer.Context) -> list[str]:
+    """The command's name, after those of the groups it is in."""
+    return [] if ctx.parent is None else [*_path(ctx.parent), str(ctx.info_name)]  # type: ignore[arg-type]

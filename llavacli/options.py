@@ -15,12 +15,22 @@ MARKS = "Marks"
 OUTPUT = "Output"
 
 
-def flag(*names: str, panel: str, help: str, metavar: str | None = None, repeatable: bool = False, **more: Any) -> Any:
+def flag(
+    *names: str,
+    panel: str,
+    help: str,
+    metavar: str | None = None,
+    repeatable: bool = False,
+    settable: bool = True,
+    **more: Any,
+) -> Any:
     """A Typer option under a heading of the help; the long name comes first and names the environment variable.
 
-    A repeatable option's variable is read by `settings`, since Typer would split it at every blank.
+    A repeatable option's variable is read by `settings`, since Typer would split it at every blank. One that is not
+    `settable` is heeded on the command line alone: what it does should not be done because of a file or a variable.
     """
-    variable = None if repeatable else "LLAVACLI_" + names[0].removeprefix("--").replace("-", "_").upper()
+    has_variable = settable and not repeatable
+    variable = "LLAVACLI_" + names[0].removeprefix("--").replace("-", "_").upper() if has_variable else None
     return typer.Option(
         *names,
         rich_help_panel=panel,

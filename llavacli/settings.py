@@ -1,7 +1,7 @@
 """Where a value comes from: flag > environment > ./llavacli.toml > the user's config.toml > default.
 
 Flags, environment and defaults are Typer's; this is the part between. A file holds option names as keys, and tables
-named after commands for one command alone:
+named after commands for one command alone (`[sessions.ls]` where a command belongs to another):
 
     model = "llava-hf/llava-1.5-7b-hf"
     max-tokens = 128
@@ -12,7 +12,7 @@ named after commands for one command alone:
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from types import NoneType, UnionType
@@ -25,10 +25,10 @@ Kinds = Mapping[str, Any]  # option name -> its type
 NAMES = {str: "a string", int: "a whole number", float: "a number", bool: "true or false", list: "a list of strings"}
 
 
-def configured(command: str, kinds: Kinds, shared: Kinds, commands: Collection[str]) -> dict[str, Any]:
-    """The values that the config files give to `command`'s options; the project's file outranks the user's.
+def configured(command: Sequence[str], kinds: Kinds, shared: Kinds, commands: Collection[str]) -> dict[str, Any]:
+    """The values that the config files give to a command's options; the project's file outranks the user's.
 
-    `shared` are the options that may stand outside any command's table, whether this command has them or not.
+    `command` is its name, after those of the groups it is in; `commands` are the names on the first level. `shared` are the options that may stand outside any command's table, whether this command has them or not.
     """
     values: dict[str, Any] = {}
     for path in (user_file(), Path("llavacli.toml")):
@@ -36,7 +36,7 @@ def configured(command: str, kinds: Kinds, shared: Kinds, commands: Collection[s
         for name in set(commands) & tables.keys():
             if not isinstance(tables[name], dict):
                 raise UsageError(f"{path}: {name} must be a table", hint=f"write [{name}] on a line of its own")
-        own = tables.get(command, {})
+        own = _own(path, tables, command)
         tables = {name: value for name, value in tables.items() if name not in commands}  # checked when those run
         values |= {name: value for name, value in _checked(path, tables, shared).items() if name in kinds}
         values |= _checked(path, own, kinds)
@@ -52,7 +52,7 @@ def user_file() -> Path:
 
 def listed_in_environment(kinds: Kinds) -> dict[str, list[str]]:
     """The repeatable options' environment variables: one value per line (Typer would split at every blank)."""
-    found = {name: os.environ.get(f"LLAVACLI_{name.upper()}") for name, kind in kinds.items() if _lists(kind)}
+    found = {name: os.environ.get(f"LLAVACLI_{name.upper()}") for name, kind in kinds.items() if lists(kind)}
     return {name: text.splitlines() for name, text in found.items() if text}
 
 
@@ -71,6 +71,18 @@ def _read(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path}: {error.strerror}", hint="the config file must be readable") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: not valid TOML: {error}", hint="correct the file or remove it") from error
+
+
+def _own(path: Path, tables: Mapping[str, Any], command: Sequence[str]) -> Mapping[str, Any]:
+    """A command's own table; that of a group holds nothing but tables."""
+    own = tables.get(command[0], {})
+    for name in command[1:]:
+        stray = next((key for key, value in own.items() if not isinstance(value, dict)), None)
+        if stray is not None:
+            where = ".".join(command[: command.index(name)])
+            raise UsageError(f"{path}: {stray} stands in [{where}]", hint=f"name the command, e.g. [{where}.{name}]")
+        own = own.get(name, {})
+    return own
 
 
 def _checked(path: Path, table: Mapping[str, Any], kinds: Kinds) -> dict[str, Any]:
@@ -105,7 +117,7 @@ def _is(value: Any, kind: Any) -> bool:
     return type(value) is kind or (kind is float and type(value) is int)
 
 
-def _lists(kind: Any) -> bool:
+def lists(kind: Any) -> bool:
     """Whether an option may be repeated."""
     return any(get_origin(one) is list for one in (kind, *get_args(kind)))
 
