@@ -13,6 +13,7 @@ from llavacli.__main__ import main
 from llavacli.command import SETTLED, Command, Group, command
 from llavacli.commands.describe import describe
 from llavacli.commands.mark import mark
+from llavacli.commands.sessions import group as sessions
 from llavacli.failures import READER_GONE, USAGE, Failure, failure, usage_failure
 from llavacli.options import MARKS_HELP, TerminalOptions
 from llavacli.signals import Stopper
@@ -43,6 +44,7 @@ app = typer.Typer(
 )
 for each in (describe, mark):
     app.command(cls=Command, epilog=f"{MARKS_HELP}\n\n{EPILOG}")(command(each))
+app.add_typer(sessions())
 
 
 @app.callback(invoke_without_command=True)

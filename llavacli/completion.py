@@ -1,4 +1,4 @@
-"""Completion of what only we know: model names and the shapes of marks. It must be quick: no torch, no Hub."""
+"""Completion of what only we know: models, shapes of marks, conversations. It must be quick: no torch, no Hub."""
 
 from __future__ import annotations
 
@@ -24,6 +24,17 @@ def model_names(incomplete: str) -> list[str]:
 
     names = ["demo", *core.aliases(), *_cached(), *_folders(incomplete)]
     return sorted({name for name in names if name.startswith(incomplete)})
+
+
+def session_ids(incomplete: str) -> list[str]:
+    """Ids of kept conversations that begin with what is typed, the latest first."""
+    from llavacli.sessions.errors import StoreError
+    from llavacli.sessions.store import Store
+
+    try:
+        return [each.id for each in Store.open().list() if each.id.startswith(incomplete)]
+    except StoreError:
+        return []
 
 
 def _cached() -> Iterator[str]:

@@ -35,8 +35,9 @@ def put_turn(connection: sqlite3.Connection, session: str, position: int, turn: 
     numbers = iter(range(len(turn.parts)))
     parts = [part if isinstance(part, str) else next(numbers) for part in turn.parts]
     objects = [json.dumps(dict(each)) for each in (turn.params, turn.usage, turn.timing_ms)]
+    words = turn.text.replace("\0", " ")
     values = (
-        *(session, position, turn.role, json.dumps(parts), turn.text.replace("\0", " "), turn.finish_reason, turn.model),
+        *(session, position, turn.role, json.dumps(parts), words, turn.finish_reason, turn.model),
         *(*objects, stamp(turn.created)),
     )
     row = connection.execute(_insert("turns", TURN), _bound(values)).lastrowid
