@@ -54,6 +54,10 @@ class Saved:
             measured = Turn(role=turn.role, parts=tuple(asked), created=turn.created)
             self._write(before[:-1], [measured, answer])
 
+    def put(self, turns: Sequence[Turn], *, at: int) -> None:
+        """Write these turns in place of those from a position on: an earlier one has changed."""
+        self._write(self.turns[:at], turns)
+
     def cut(self, position: int) -> None:
         """Remove the turns from a position on: undone, or about to be asked again."""
         self._write(self.turns[:position], [])
