@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from llavacli_core.engine.generate import Generation as Generation
     from llavacli_core.engine.info import ModelInfo as ModelInfo
     from llavacli_core.engine.open import load_processor as load_processor
+    from llavacli_core.engine.plan import Plan as Plan
     from llavacli_core.engine.processor import Processor as Processor
     from llavacli_core.engine.request import Request as Request
     from llavacli_core.engine.scores import Scores as Scores
@@ -62,6 +63,7 @@ else:
         "Generation": "engine.generate",
         "CaptionProcessor": "engine.captions",
         "ModelInfo": "engine.info",
+        "Plan": "engine.plan",
         "Processor": "engine.processor",
         "Request": "engine.request",
         "load_processor": "engine.open",

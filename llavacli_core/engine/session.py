@@ -13,7 +13,7 @@ from llavacli_core.engine.prepared import Prepared
 from llavacli_core.engine.request import Request
 from llavacli_core.errors import BadOption
 from llavacli_core.events import Done, Event
-from llavacli_core.messages import Message, Part
+from llavacli_core.messages import Image, Message, Part, Video
 from llavacli_core.options import Sampling
 
 if TYPE_CHECKING:
@@ -63,6 +63,14 @@ class Session:
             yield from self._answer(request, before, sampling, stopped)
 
         return Generation(events)
+
+    def open(self, part: Image | Video) -> Prepared:
+        """Open a picture or a video ahead of the turn that will show it; `seen` says how it will enter the prompt.
+
+        Raises InputError, or BadOption where the model takes none of its kind.
+        """
+        self.engine.processor.prepare([Message("user", part)], self._opened)
+        return self._opened[id(part)]
 
     def plan(self, parts: Part | Sequence[Part] | None = None) -> Plan:
         """What the next turn would come to, or without `parts` the conversation as it is; nothing is computed."""

@@ -1,0 +1,330 @@
+"""The state behind every chat: its turns, its attachments, its settings and its model. No terminal, no printing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from llavacli.failures import UsageError
+from llavacli.options import GenerationOptions, ModelOptions
+from llavacli.repl import opening, parameters
+from llavacli.repl.answering import Answering
+from llavacli.repl.fitting import ContextPolicy, make_room, messages_of, refused, several
+from llavacli.repl.keeping import Keeper
+from llavacli.repl.recording import answer_of, header_of
+from llavacli.repl.turns import Attachment, Notice, Tally, Turn, measured
+from llavacli.request import IMAGE_PROMPT, VIDEO_PROMPT, Question, question_of
+from llavacli.sources import Source
+
+if TYPE_CHECKING:
+    import llavacli_core as core
+    from llavacli.repl.answering import Events
+
+Load = Callable[[ModelOptions], "core.Engine"]
+
+GREEDY = Notice("a greedy answer comes out the same each time; /set temperature 0.7 varies it", topic="greedy")
+
+
+class Conversation:
+    """Turns and their answers. `load` makes the engine when it is first needed.
+
+    What cannot be done raises UsageError or an error of the core's tree, and changes nothing.
+    """
+
+    def __init__(
+        self, load: Load, model: ModelOptions, generation: GenerationOptions, keeper: Keeper, context: ContextPolicy
+    ) -> None:
+        self.model = model
+        self.generation = generation
+        self.system = generation.system
+        self.context = context
+        self.keeper = keeper
+        self.turns: list[Turn] = []
+        self.pending: list[Attachment] = []  # for the next turn
+        self.tally = Tally()
+        self._load = load
+        self._session: core.Session | None = None
+        self._numbered = 0  # attachments so far: numbers are never used again
+        self._told: set[str] = set()  # topics of notices
+
+    # The model
+
+    @property
+    def session(self) -> core.Session:
+        """The core's side of the conversation; the model is loaded if it is not yet."""
+        if self._session is None:
+            self._session = self._load(self.model).session()
+        return self._session
+
+    @property
+    def info(self) -> core.ModelInfo:
+        """Which model answers; it is loaded if it is not yet."""
+        return self.session.engine.info
+
+    @property
+    def loaded(self) -> core.Engine | None:
+        """The model, if it is loaded."""
+        return None if self._session is None else self._session.engine
+
+    @property
+    def captions(self) -> bool:
+        """Whether the model takes single pictures and no words, so that each picture is a turn of its own."""
+        return not self.info.takes_prompt
+
+    def switch(self, model: ModelOptions) -> list[str]:
+        """Go on with another model, which gets the whole history; in words, what it will not take of that.
+
+        The old one is let go before the new one is loaded, so that not both need room at once; should loading fail,
+        the old one is loaded again when it is needed.
+        """
+        before, self.model, self._session = self.model, model, None
+        try:
+            info = self.info
+        except BaseException:
+            self.model = before
+            raise
+        self.tally = replace(self.tally, held=frozenset())
+        self._told.clear()
+        self._keep_header()
+        self._place(self.turns if info.takes_prompt else [])
+        return list(refused(self.session, self.turns, self.pending))
+
+    # Turns
+
+    def ask(self, text: str) -> Answering:
+        """Answer what was typed, with the attachments that are pending; these alone are asked the usual prompt."""
+
+        def events(answering: Answering) -> Events:
+            turn = self.composed(text)
+            if self.turns and self.turns[-1].answer is None:  # restored, and given up now
+                self.undo()
+            yield from self._answer(answering, self.turns, turn)
+
+        return Answering(events)
+
+    def retry(self) -> Answering:
+        """Answer the last turn anew."""
+        last = self._last("ask again")
+        turn = replace(last, question=self._question(last.text), answer=None, done=None, finish_reason=None)
+        notices = [] if self.generation.temperature > 0 or last.answer is None else [GREEDY]
+        return Answering(lambda answering: self._answer(answering, self.turns[:-1], turn, notices))
+
+    def edit(self, text: str) -> Answering:
+        """Put other words in the last turn, with the attachments it has, and answer it."""
+        turn = self._turn(text, self._last("edit").attachments)
+        return Answering(lambda answering: self._answer(answering, self.turns[:-1], turn))
+
+    def go_on(self) -> Answering:
+        """Go on with the last answer, which was cut short: Text events are the new words, Done is of the whole."""
+        last = self._last("continue")
+        if last.answer is None:
+            raise UsageError("the last turn has no answer yet", hint="/retry answers it")
+        if last.finish_reason == "stop":
+            raise UsageError("the last answer came to its own end", hint="/retry answers anew")
+        return Answering(lambda answering: self._go_on(answering, last))
+
+    def undo(self, count: int = 1) -> Sequence[Turn]:
+        """Take the last turns back, and what was attached to them; the turns, in order."""
+        if not 1 <= count <= len(self.turns):
+            have = (
+                f"there are {len(self.turns)}" if len(self.turns) > 1 else "there is one" if self.turns else "none yet"
+            )
+            raise UsageError(f"cannot take back {count} turns: {have}", hint="/undo alone takes the last one back")
+        self.turns, undone = self.turns[:-count], self.turns[-count:]
+        self.keeper.cut(len(self.turns))
+        return undone
+
+    def clear(self) -> None:
+        """Begin anew: no turns, no attachments. The system prompt, the settings and the model stay."""
+        self.turns, self.pending, self._numbered = [], [], 0
+        self._told.clear()
+        self.keeper.cleared()
+
+    def restore(self, turns: Iterable[Turn]) -> None:
+        """Go on with these turns, whose attachments have their numbers already."""
+        self.clear()
+        self.turns = list(turns)
+        self._numbered = max((each.number for each in self.attachments), default=0)
+
+    # Attachments
+
+    @property
+    def attachments(self) -> list[Attachment]:
+        """All of them, in order: those of the turns, then those pending."""
+        return [each for turn in self.turns for each in turn.attachments] + self.pending
+
+    def attach(self, name: str, *, clip: bool = False, marks: Sequence[core.Mark] = ()) -> Attachment:
+        """Open a path or a URL and keep it for the next turn; with `clip`, it is meant as one."""
+        return self.attach_source(opening.source_of(name, self.generation, clip=clip), marks)
+
+    def attach_source(self, source: Source, marks: Sequence[core.Mark] = ()) -> Attachment:
+        """Open what was named already, such as a picture from the clipboard, and keep it for the next turn."""
+        attachment = opening.opened(self.session, self.generation, source, self._numbered + 1, marks)
+        self._numbered += 1
+        self.pending.append(attachment)
+        return attachment
+
+    def attachment(self, number: int | None = None) -> Attachment:
+        """The attachment of that number, by default the last."""
+        attachments = self.attachments
+        if number is None and attachments:
+            return attachments[-1]
+        found = next((each for each in attachments if each.number == number), None)
+        if found is None:
+            numbers = ", ".join(str(each.number) for each in attachments)
+            hint = f"there are: {numbers}" if numbers else "/image PATH adds one"
+            what = "there is no picture and no clip" if number is None else f"no picture or clip has number {number}"
+            raise UsageError(what, hint=hint)
+        return found
+
+    def drop(self, number: int) -> Attachment:
+        """Take an attachment out of the conversation; what follows is asked as if it had never been there."""
+        found = self.attachment(number)
+        self.pending = [each for each in self.pending if each is not found]
+        for index, turn in enumerate(self.turns):
+            if found in turn.attachments:
+                changed = opening.without(turn, found)
+                self._rewrite(index, [changed] if changed.parts else [])
+        return found
+
+    def mark(self, attachment: Attachment, marks: Sequence[core.Mark]) -> Attachment:
+        """Have these marks, and no others, on a picture, wherever in the conversation it is."""
+        marked = opening.opened(self.session, self.generation, attachment.source, attachment.number, marks)
+        self.pending = [marked if each is attachment else each for each in self.pending]
+        for index, turn in enumerate(self.turns):
+            if attachment in turn.attachments:
+                self._rewrite(index, [opening.exchanged(turn, attachment, marked)])
+        return marked
+
+    # Settings
+
+    def set_system(self, text: str | None) -> None:
+        """Give the model another system prompt, or none."""
+        if self.loaded is not None and self.captions:
+            self._refuse_words("", text)
+        question_of(replace(self.generation, system=text), ())  # refuses what is no UTF-8
+        self.system = text
+        self._keep_header()
+
+    def set(self, name: str, value: str) -> None:
+        """Change one setting, with the same checks as its flag."""
+        self.generation = parameters.changed(self.generation, name, value)
+        if name.replace("-", "_") in ("max_tiles", "frames", "fps"):
+            self.pending = [
+                opening.opened(self.session, self.generation, each.source, each.number, opening.marks_of(each))
+                for each in self.pending
+            ]
+        self._keep_header()
+
+    # How a turn is answered
+
+    def composed(self, text: str) -> Turn:
+        """The turn that these words and the pending attachments make; nothing is changed."""
+        pending = self.pending
+        if self.captions:
+            self._refuse_words(text, self.system)
+            pending = pending[:1]
+        elif not text and pending:
+            clips = all(each.source.is_clip for each in pending)
+            text = self.generation.prompt or (VIDEO_PROMPT if clips else IMAGE_PROMPT)
+        if not text and not pending:
+            raise UsageError("there is nothing to send", hint="type a question, or attach a picture: /image PATH")
+        return self._turn(text, pending)
+
+    def _turn(self, text: str, attachments: Sequence[Attachment]) -> Turn:
+        """A turn ready to be asked."""
+        parts = [*(each.part for each in attachments if not each.missing), *([text] if text else [])]
+        return Turn(text=text, attachments=tuple(attachments), parts=tuple(parts), question=self._question(text))
+
+    def _question(self, text: str) -> Question:
+        """How it is asked: by the settings as they are now, with a seed of its own."""
+        return question_of(replace(self.generation, prompt=text or None, system=self.system), ())
+
+    def _answer(
+        self, answering: Answering, before: Sequence[Turn], turn: Turn, notices: Sequence[Notice] = ()
+    ) -> Events:
+        """Answer `turn` after those `before` it; once it is done, they are the conversation."""
+        import llavacli_core as core
+
+        session, new = self.session, len(before) == len(self.turns)
+        left_out = [earlier.left_out for earlier in before]
+        try:
+            yield from self._news([*notices, *self._prepared(before, turn)])
+            if new:
+                self.keeper.sent(len(before), turn)
+            for event in answering.run(session.generate(turn.parts, turn.question.sampling)):
+                if isinstance(event, core.Done):
+                    self._done(before, turn, event)
+                yield event
+        except BaseException:
+            if turn.done is None:
+                for earlier, was in zip(before, left_out, strict=True):
+                    earlier.left_out = was
+                if new:
+                    self.keeper.cut(len(before))
+            raise
+
+    def _go_on(self, answering: Answering, last: Turn) -> Events:
+        """The rest of an answer."""
+        import llavacli_core as core
+
+        self._place([last] if self.captions else self.turns)
+        question = self._question(last.text)
+        for event in answering.run(self.session.go_on(question.sampling)):
+            if isinstance(event, core.Done):
+                self._done(self.turns[:-1], replace(last, question=question), event)
+            yield event
+
+    def _prepared(self, before: Sequence[Turn], turn: Turn) -> Iterator[Notice]:
+        """Give the session what goes before the turn; what there is to know about that."""
+        if self.captions:
+            self.session.messages.clear()
+            return
+        yield from make_room(self.session, before, turn, self.system, self.context)
+        yield from several(self.info, [*before, turn])
+
+    def _done(self, before: Sequence[Turn], turn: Turn, done: core.Done) -> None:
+        """Take an answer down."""
+        shown = [turn] if self.captions else [*before, turn]
+        turn.answer, turn.done, turn.finish_reason = self.session.messages[-1], done, done.finish_reason
+        measured(shown, done)
+        self.turns = [*before, turn]
+        self.pending = [each for each in self.pending if all(each.part is not part for part in turn.parts)]
+        self.tally = self.tally.add(done, [each for turn in shown if not turn.left_out for each in turn.shown])
+        turn.kept = answer_of(turn, done, self.info)
+        self.keeper.answered(len(before), turn)
+
+    def _news(self, notices: Iterable[Notice]) -> Iterator[Notice]:
+        """The notices that are still news."""
+        for notice in notices:
+            if notice.topic not in self._told:
+                yield notice
+            if notice.topic is not None:
+                self._told.add(notice.topic)
+
+    def _place(self, turns: Sequence[Turn]) -> None:
+        """Make these turns the session's."""
+        self.session.messages[:] = messages_of(turns, None if self.captions else self.system)
+
+    def _rewrite(self, index: int, changed: Sequence[Turn]) -> None:
+        """Put a turn, or nothing, in the place of one."""
+        self.turns = [*self.turns[:index], *changed, *self.turns[index + 1 :]]
+        self.keeper.changed(index, changed)
+
+    def _last(self, what: str) -> Turn:
+        """The last turn, to do something with."""
+        if not self.turns:
+            raise UsageError(f"there is no turn to {what}", hint="ask something first")
+        return self.turns[-1]
+
+    def _refuse_words(self, text: str, system: str | None) -> None:
+        """Words for a captioner."""
+        if text:
+            raise UsageError("this model writes captions without a prompt", hint="give it a picture alone")
+        if system is not None:
+            raise UsageError("this model writes captions, and takes no system prompt", hint="/system none removes it")
+
+    def _keep_header(self) -> None:
+        """Have what holds for the whole conversation kept."""
+        self.keeper.set_header(header_of(self.model, replace(self.generation, system=self.system)))
