@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import closing
 
 
 def mark_shapes(incomplete: str) -> list[str]:
@@ -32,7 +33,8 @@ def session_ids(incomplete: str) -> list[str]:
     from llavacli.sessions.store import Store
 
     try:
-        return [each.id for each in Store.open().list() if each.id.startswith(incomplete)]
+        with closing(Store.open()) as store:
+            return [each.id for each in store.list() if each.id.startswith(incomplete)]
     except StoreError:
         return []
 

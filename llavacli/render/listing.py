@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from llavacli.streams import Output
 
 LISTED, FOUND = "llavacli.sessions/1", "llavacli.search/1"  # schemas
+WIDE = 100  # columns, from which there is room for the model's name
 NARROWEST = 20  # columns for the last field, however narrow the terminal
 
 
@@ -29,11 +30,12 @@ def list_summaries(summaries: Sequence[Summary], output: Output, *, json: bool) 
         for each in summaries:
             _fields(output, each.id, stamp(each.updated), str(each.turns), each.model, each.title)
     elif summaries:
-        rows = [
-            (each.id, f"{each.updated.astimezone():%Y-%m-%d %H:%M}", str(each.turns), each.model, each.title)
-            for each in summaries
-        ]
-        _table([("ID", "LAST", "TURNS", "MODEL", "TITLE"), *rows], output)
+        rows = [("ID", "LAST", "TURNS", "MODEL", "TITLE")]
+        for each in summaries:
+            last, model = f"{each.updated.astimezone():%Y-%m-%d %H:%M}", each.model.rstrip("/").rpartition("/")[2]
+            rows.append((each.id, last, str(each.turns), model, each.title))
+        is_wide = shutil.get_terminal_size().columns >= WIDE
+        _table(rows if is_wide else [(*row[:3], row[4]) for row in rows], output)
 
 
 def list_hits(hits: Sequence[Hit], output: Output, *, json: bool) -> None:

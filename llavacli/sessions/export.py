@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 import re
 from pathlib import PurePath
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from llavacli.sessions.records import Attachment, Conversation, Turn
 
-FENCE = re.compile(r" {0,3}(`{3,}|~{3,})(.*)")  # CommonMark 0.31, section 4.5
+if TYPE_CHECKING:
+    from markdown_it.token import Token
+
 SPECIAL = re.compile(r"([\\`*_\[\]<>#&!~|])")
-OPENED = (  # what raw HTML leaves open to the end of the document (section 4.6): its start, its end
-    (re.compile(r"<!--"), "-->"),
-    (re.compile(r"<\?"), "?>"),
-    (re.compile(r"<!\[CDATA\["), "]]>"),
-    (re.compile(r"<(script|pre|style|textarea)(?=[\s>]|$)", re.IGNORECASE), "</{}>"),
-)
+SENTINEL = "the next block"
+# What ends each kind of raw HTML that would else go on to the end of the document (CommonMark 0.31, section 4.6).
+ENDS_OF_HTML = ("-->", "?>", "]]>", "</pre>", "</script>", "</style>", "</textarea>", ">")
 
 
 def markdown(conversation: Conversation) -> str:
@@ -81,29 +81,16 @@ def _quoted(text: str) -> str:
 
 def _closed(text: str) -> str:
     """The text, and what ends a code block or raw HTML that it leaves open."""
-    fence = html = None
-    for line in re.split(r"\r\n|\r|\n", text):
-        match = FENCE.fullmatch(line)
-        if html is not None:
-            html = None if html.lower() in line.lower() else html
-        elif fence is not None:
-            ends = match and match[1][0] == fence[0] and len(match[1]) >= len(fence) and not match[2].strip()
-            fence = None if ends else fence
-        elif match is not None and not (match[1][0] == "`" and "`" in match[2]):
-            fence = match[1]
-        else:
-            html = _left_open(line)
-    end = fence or html
-    return text if end is None else f"{text}\n{end}"
+    last = _last_block(text)
+    if last.content == SENTINEL:
+        return text
+    ends = [last.markup] if last.type == "fence" else ENDS_OF_HTML
+    return next((whole for end in ends if _last_block(whole := f"{text}\n{end}").content == SENTINEL), _quoted(text))
 
 
-def _left_open(line: str) -> str | None:
-    """What would end the raw HTML that begins with this line, if the line does not end it."""
-    if len(line) - len(line.lstrip(" ")) > 3:
-        return None
-    for start, end in OPENED:
-        match = start.match(line.lstrip(" "))
-        if match is not None:
-            wanted = end.format(*match.groups())
-            return None if wanted.lower() in line[match.end() :].lower() else wanted
-    return None
+def _last_block(text: str) -> Token:
+    """What a reader takes a paragraph after this text for: part of a block that was left open, or itself."""
+    from markdown_it import MarkdownIt
+
+    tokens = MarkdownIt("commonmark").parse(f"{text}\n\n{SENTINEL}\n")
+    return next(token for token in reversed(tokens) if SENTINEL in token.content)

@@ -77,7 +77,8 @@ class Store:
                 SELECT id, title, created, updated, model,
                     (SELECT count(*) FROM turns WHERE session = sessions.id),
                     (SELECT count(*) FROM attachments JOIN turns ON turns.id = turn WHERE session = sessions.id)
-                FROM sessions WHERE ?1 IS NULL OR updated < ?1 ORDER BY updated DESC, id DESC LIMIT ?2
+                FROM sessions WHERE ?1 IS NULL OR updated < ?1
+                ORDER BY updated DESC, (SELECT max(id) FROM turns WHERE session = sessions.id) DESC LIMIT ?2
                 """,
                 (None if before is None else stamp(before), -1 if limit is None else limit),
             ).fetchall()
