@@ -43,13 +43,13 @@ class Stopper:
 
     @contextmanager
     def answering(self, stop: Callable[[], None]) -> Iterator[None]:
-        """While the block runs, a signal calls `stop` instead of raising."""
+        """While the block runs, a signal calls `stop` instead of raising, or instead of what a block around it calls."""
         self.check()
-        self._stop = stop
+        before, self._stop = self._stop, stop
         try:
             yield
         finally:
-            self._stop = None
+            self._stop = before
 
     @contextmanager
     def interruptible(self, stop: Callable[[], None]) -> Iterator[None]:

@@ -20,6 +20,8 @@ class _Dropped(BaseException):
 class CookedPrompt:
     """Reads lines as the terminal gives them; one that ends in a backslash goes on in the next."""
 
+    typed = False  # nobody can tell what was, of a line that Ctrl-C cleared
+
     def __init__(self, output: Output, stopper: Stopper) -> None:
         self._output = output
         self._stopper = stopper

@@ -20,7 +20,7 @@ class Indicator:
     def __init__(self, output: Output, word: str) -> None:
         self._output = output
         self._word = word
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # Ctrl-Z's handler may come while this thread has it
         self._ended = threading.Event()
         self._shown = False
         self._began = time.monotonic()
@@ -36,6 +36,10 @@ class Indicator:
     def erase(self) -> None:
         """Take the word away, for good. After this nothing more is written."""
         self._ended.set()
+        self.hide()
+
+    def hide(self) -> None:
+        """Take the word away, until the next second."""
         with self._lock:
             if self._shown:
                 self._output.write(ERASE)

@@ -11,6 +11,7 @@ from llavacli.repl.terminal import columns
 from llavacli.signals import Interrupted, Stopper
 
 if TYPE_CHECKING:
+    from prompt_toolkit.buffer import Buffer
     from prompt_toolkit.completion import Completer
     from prompt_toolkit.history import History
 
@@ -38,6 +39,7 @@ class EditedPrompt:
         from prompt_toolkit.output import ColorDepth
         from prompt_toolkit.styles import Style
 
+        self.typed = False  # whether anything was, of the last line
         self._stopper = stopper
         self._session: PromptSession[str] = PromptSession(
             [("class:sign", SIGN)],
@@ -55,14 +57,20 @@ class EditedPrompt:
             style=Style.from_dict(STYLE),
             color_depth=None if around.colored else ColorDepth.DEPTH_1_BIT,
         )
+        self._session.default_buffer.on_text_changed += self._note_typing
 
     def read(self, default: str = "") -> str:
         """What was typed. Raises KeyboardInterrupt (Ctrl-C on an empty line), EOFError, Interrupted (a signal)."""
+        self.typed = False
         try:
             with self._stopper.answering(self._end):
                 return self._session.prompt(default=default)
         finally:
             self._stopper.check()  # the terminal may have hung up, which also ends its input
+
+    def _note_typing(self, _buffer: Buffer) -> None:
+        """Remember that a key was not Ctrl-C."""
+        self.typed = True
 
     def _end(self) -> None:
         """Give up the line, from a signal's handler."""

@@ -1,0 +1,161 @@
+"""The chat on a terminal: a line is read, answered or obeyed, and the next one is read."""
+
+from __future__ import annotations
+
+import importlib
+import signal
+import threading
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from llavacli import completion
+from llavacli.failures import failure
+from llavacli.repl import commands, streaming
+from llavacli.repl.answering import Answering
+from llavacli.repl.completer import Known, completer
+from llavacli.repl.cooked import CookedPrompt
+from llavacli.repl.history import history
+from llavacli.repl.look import Look
+from llavacli.repl.prompt import EditedPrompt, Surroundings
+from llavacli.repl.screen import TerminalScreen, described
+from llavacli.repl.slash import Leave, Next, Typed
+from llavacli.repl.status import Status, status_line
+from llavacli.repl.terminal import quiet_keys
+from llavacli.signals import Stopper
+from llavacli.streams import Notes, Output, OutputError
+
+if TYPE_CHECKING:
+    from llavacli.repl.conversation import Conversation
+
+
+class Prompt(Protocol):
+    """Where lines come from."""
+
+    typed: bool  # whether anything was, before Ctrl-C came
+
+    def read(self, default: str = "") -> str:
+        """A line. Raises KeyboardInterrupt for Ctrl-C on an empty one, EOFError for Ctrl-D, Interrupted."""
+
+
+def run(
+    conversation: Conversation, sources: Sequence[str], *, look: Look, output: Output, notes: Notes, stopper: Stopper
+) -> int:
+    """Load the model, show `sources` to it, and talk until the user leaves; the exit code.
+
+    What keeps the chat from beginning is raised: a model that cannot be loaded, a source that cannot be read.
+    """
+    screen = TerminalScreen(look, output, notes, stopper)
+    with quiet_keys(stopper, by_line=look.by_line, before_stop=screen.clear_indicator):
+        if not look.by_line:
+            threading.Thread(target=importlib.import_module, args=("prompt_toolkit",), daemon=True).start()
+        screen.greet(conversation.info)  # loads the model
+        for source in sources:
+            screen.note(described(conversation.attach(source)))
+        chat = Chat(conversation, screen, stopper)
+        return chat.talk(_prompt(conversation, screen, look, output, stopper))
+
+
+class Chat:
+    """Lines come in, and each is answered or obeyed. What goes wrong with one is said, and the next one is read."""
+
+    def __init__(self, conversation: Conversation, screen: TerminalScreen, stopper: Stopper) -> None:
+        self._conversation = conversation
+        self._screen = screen
+        self._stopper = stopper
+        self._typed: Typed | None = None  # what the next line begins with, and is for
+
+    def talk(self, prompt: Prompt) -> int:
+        """Read lines until the user leaves; the exit code."""
+        warned = False  # that the next Ctrl-C leaves
+        while True:
+            try:
+                line = prompt.read(self._typed.text if self._typed else "")
+            except EOFError:
+                return 0
+            except KeyboardInterrupt:
+                if warned and not prompt.typed:
+                    return 128 + signal.SIGINT
+                warned, self._typed = True, None
+                self._screen.note("Ctrl-C again leaves, as Ctrl-D does")
+                continue
+            warned = False
+            if line.strip() and not self._take(line):
+                return 0
+
+    def _take(self, line: str) -> bool:
+        """Answer or obey a line; False when it asks to leave."""
+        try:
+            with self._stopper.interruptible(_give_up):
+                following = self._following(line)
+                if isinstance(following, Answering):
+                    streaming.show(following, self._screen, self._stopper)
+                self._typed = following if isinstance(following, Typed) else None
+            return not isinstance(following, Leave)
+        except _GivenUp:
+            self._stopper.check()
+            self._screen.note("(interrupted)")
+        except OutputError:
+            raise
+        except Exception as error:
+            self._stopper.check()
+            self._screen.failed(failure(error), error)
+        self._typed = None
+        return True
+
+    def _following(self, line: str) -> Next:
+        """What a line leads to."""
+        if self._typed is not None:
+            return commands.BY_NAME[self._typed.command.removeprefix("/")].run(self._conversation, [line], self._screen)
+        if commands.command_in(line) is not None:
+            return commands.run(line, self._conversation, self._screen)
+        return self._conversation.ask(commands.words_in(line))
+
+
+def _prompt(conversation: Conversation, screen: TerminalScreen, look: Look, output: Output, stopper: Stopper) -> Prompt:
+    """What lines are typed at."""
+    if look.by_line:
+        return CookedPrompt(output, stopper)
+    kept, problem = history(kept=look.history)
+    if problem is not None:
+        screen.note(f"the history is not kept: {problem}")
+    around = Surroundings(
+        history=kept,
+        completer=completer(_known(conversation)),
+        status=lambda width: status_line(_status(conversation), width),
+        pasted=lambda text: text,
+        colored=output.colored,
+    )
+    return EditedPrompt(around, stopper)
+
+
+def _known(conversation: Conversation) -> Known:
+    """What Tab completes from."""
+    return Known(
+        commands=commands.helps(),
+        settings=lambda: dict(conversation.settings()),
+        models=completion.model_names,
+        attachments=lambda: {each.number: each.source.name for each in conversation.attachments},
+    )
+
+
+def _status(conversation: Conversation) -> Status:
+    """What the status line tells."""
+    done = next((turn.done for turn in reversed(conversation.turns) if turn.done is not None), None)
+    used = 0 if done is None else done.usage.prompt_tokens + done.usage.completion_tokens
+    timed = done is not None and done.timing.decode > 0
+    return Status(
+        model=conversation.info.id,
+        used=used,
+        total=conversation.info.max_positions,
+        speed=done.usage.completion_tokens / done.timing.decode * 1e3 if done is not None and timed else None,
+        waiting=len(conversation.pending),
+    )
+
+
+class _GivenUp(BaseException):
+    """Ctrl-C came while something was done that is no answer; `BaseException`, lest it be taken for an error."""
+
+
+def _give_up() -> None:
+    """End what is being done."""
+    raise _GivenUp

@@ -1,0 +1,101 @@
+"""What the chat shows on a terminal: answers as they come, and lines that stand back from them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llavacli.failures import Failure, UsageError
+from llavacli.render.text import escaped
+from llavacli.repl import streaming
+from llavacli.repl.indicator import Indicator, dim
+from llavacli.repl.look import Look
+from llavacli.repl.streaming import AsItIs, Writing
+from llavacli.signals import Stopper
+from llavacli.streams import Notes, Output
+
+if TYPE_CHECKING:
+    import llavacli_core as core
+    from llavacli.repl.answering import Answering
+    from llavacli.repl.turns import Attachment
+
+GREETING = "/help lists commands and keys, Ctrl-D leaves"
+
+
+class TerminalScreen:
+    """Shows a chat on stdout, which is a terminal."""
+
+    def __init__(self, look: Look, output: Output, notes: Notes, stopper: Stopper) -> None:
+        self.look = look
+        self.output = output
+        self._notes = notes
+        self._stopper = stopper
+        self._indicator: Indicator | None = None
+        self.spins = not look.by_line
+
+    def greet(self, info: core.ModelInfo) -> None:
+        """Say who answers, and where help is."""
+        self.note(f"{info.id} · {info.max_positions:,} tokens of context · {GREETING}")
+
+    def answer(self, answering: Answering) -> None:
+        """Show an answer on its way."""
+        streaming.show(answering, self, self._stopper)
+
+    def begin_answer(self) -> Writing:
+        """The first piece has come."""
+        return AsItIs(self.output)
+
+    def say(self, text: str) -> None:
+        """Show what was asked for, as text."""
+        self.output.write(f"{escaped(text)}\n")
+
+    def note(self, text: str) -> None:
+        """Tell something in a line of its own, which stands back from the answers."""
+        self.output.write(f"{dim(escaped(text, lines=False), self.output)}\n")
+
+    def warn(self, text: str) -> None:
+        """Tell what may spoil the result."""
+        self._headed("33", "warning:", text)
+
+    def show(self, attachment: Attachment, *, as_seen: bool) -> None:
+        """Draw a picture, or its tiles as the model gets them."""
+        raise UsageError("not here")
+
+    def copy(self, text: str) -> None:
+        """Put text on the clipboard."""
+        raise UsageError("not here")
+
+    def failed(self, what: Failure, cause: BaseException) -> None:
+        """Say what went wrong and what to do; with --debug, where it came from."""
+        if self._notes.debug:
+            import traceback
+
+            self.output.write(escaped("".join(traceback.format_exception(cause))))
+        self._headed("1;31", "error:", str(what))
+
+    def watch(self, indicator: Indicator | None) -> None:
+        """Know the word that tells of waiting, as long as it may be there."""
+        self._indicator = indicator
+
+    def clear_indicator(self) -> None:
+        """Take the word away before the process stops."""
+        if self._indicator is not None:
+            self._indicator.hide()
+
+    def _headed(self, style: str, word: str, text: str) -> None:
+        """A line that begins with a word of its own colour."""
+        head = f"\x1b[{style}m{word}\x1b[0m" if self.output.colored else word
+        self.output.write(f"{head} {escaped(text, lines=False)}\n")
+
+
+def described(attachment: Attachment) -> str:
+    """An attachment in a line: `[Image #1] cat.jpg, 640x480, 2144 tokens`."""
+    parts = [f"{attachment.label} {attachment.source.name}"]
+    seen = attachment.seen
+    if seen is not None:
+        frames = getattr(seen, "frames", ())
+        parts += [
+            f"{seen.width}x{seen.height}",
+            *([f"{len(frames)} frames"] if frames else []),
+            f"{seen.tokens} tokens",
+        ]
+    return ", ".join(parts)

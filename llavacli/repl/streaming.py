@@ -1,0 +1,115 @@
+"""One answer on the terminal, word by word, and what is said about it."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING, Protocol
+
+from llavacli.render.text import escaped
+from llavacli.repl.indicator import Indicator, indicated
+from llavacli.repl.turns import Notice
+from llavacli.signals import Stopper
+from llavacli.streams import Output
+
+if TYPE_CHECKING:
+    import llavacli_core as core
+    from llavacli.repl.answering import Answering
+
+THINKING = "thinking"
+STOPPING = "stopping as soon as the prompt is read (Ctrl-C again leaves)"
+
+
+class Writing(Protocol):
+    """Where an answer's pieces go: rendered as Markdown, as they are, or sentence by sentence."""
+
+    def push(self, text: str) -> None:
+        """Take a piece."""
+
+    def finish(self) -> None:
+        """The answer is over: write what was held back, and end the line."""
+
+
+class View(Protocol):
+    """Where an answer is shown."""
+
+    output: Output
+    spins: bool  # whether a word tells that it takes time, and goes again
+
+    def begin_answer(self) -> Writing:
+        """The first piece has come."""
+
+    def note(self, text: str) -> None:
+        """Tell something in a line of its own, which stands back from the answers."""
+
+    def warn(self, text: str) -> None:
+        """Tell what may spoil the result."""
+
+    def watch(self, indicator: Indicator | None) -> None:
+        """Know the word that must go before Ctrl-Z stops the process."""
+
+
+def show(answering: Answering, view: View, stopper: Stopper) -> core.Done:
+    """Show an answer as it comes; Ctrl-C ends it at its next token. What goes wrong is raised."""
+    import llavacli_core as core
+
+    writing: Writing | None = None
+    done: core.Done | None = None
+    with indicated(view.output, THINKING, wanted=view.spins) as indicator, closing(answering):
+
+        def stop() -> None:
+            indicator.say(STOPPING)
+            answering.stop()
+
+        view.watch(indicator)
+        try:
+            with stopper.interruptible(stop):
+                for event in answering:
+                    indicator.hide()
+                    if isinstance(event, Notice):
+                        view.note(event.text)
+                    elif isinstance(event, core.Done):
+                        done = event
+                    else:
+                        indicator.erase()
+                        writing = writing or view.begin_answer()
+                        writing.push(event.text)
+        finally:
+            view.watch(None)
+            indicator.erase()
+            if writing is not None:
+                writing.finish()
+    assert done is not None  # else it had raised
+    _say_how_it_ended(done, view, silent=writing is None)
+    return done
+
+
+def _say_how_it_ended(done: core.Done, view: View, *, silent: bool) -> None:
+    """Mark an answer that is not whole, and say what may have spoilt it."""
+    if done.finish_reason == "interrupted":
+        view.note("(interrupted)")
+    elif done.finish_reason == "length":
+        view.note(f"(cut off at {done.max_tokens} tokens; /continue goes on)")
+    elif silent:
+        view.note("(the model answered with nothing)")
+    for warning in done.warnings:
+        view.warn(warning)
+
+
+class AsItIs:
+    """Writes pieces as they come, but for what could steer the terminal, and for newlines at the end."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._newlines = ""
+
+    def push(self, text: str) -> None:
+        """Write a piece; newlines wait until more follows."""
+        text = self._newlines + text
+        kept = text.rstrip("\n")
+        self._newlines = text[len(kept) :]
+        if kept:
+            self._output.write(escaped(kept))
+
+    def finish(self) -> None:
+        """End the line."""
+        self._output.write("\n")
