@@ -10,11 +10,13 @@ from llavacli.failures import UsageError
 from llavacli.options import GenerationOptions, ModelOptions
 from llavacli.repl import opening, parameters
 from llavacli.repl.answering import Answering
-from llavacli.repl.fitting import ContextPolicy, make_room, messages_of, refused, several
+from llavacli.repl.fitting import ContextPolicy, make_room, messages_of, policy_in, refused, several
 from llavacli.repl.keeping import Keeper
 from llavacli.repl.recording import answer_of, header_of
+from llavacli.repl.restoring import restored, resumed_settings
 from llavacli.repl.turns import Attachment, Notice, Tally, Turn, measured
 from llavacli.request import IMAGE_PROMPT, VIDEO_PROMPT, Question, question_of
+from llavacli.sessions import records
 from llavacli.sources import Source
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 Load = Callable[[ModelOptions], "core.Engine"]
 
+CONTEXT = "context"
 GREEDY = Notice("a greedy answer comes out the same each time; /set temperature 0.7 varies it", topic="greedy")
 
 
@@ -42,11 +45,13 @@ class Conversation:
         self.keeper = keeper
         self.turns: list[Turn] = []
         self.pending: list[Attachment] = []  # for the next turn
+        self.marks: Sequence[core.Mark] = ()  # for every picture that is attached
         self.tally = Tally()
         self._load = load
         self._session: core.Session | None = None
         self._numbered = 0  # attachments so far: numbers are never used again
         self._told: set[str] = set()  # topics of notices
+        self.written: set[str] = set()  # files that it was saved and exported to
 
     # The model
 
@@ -66,6 +71,11 @@ class Conversation:
     def loaded(self) -> core.Engine | None:
         """The model, if it is loaded."""
         return None if self._session is None else self._session.engine
+
+    @property
+    def header(self) -> records.Header:
+        """What holds for the whole conversation, as it is kept."""
+        return header_of(self.model, replace(self.generation, system=self.system))
 
     @property
     def captions(self) -> bool:
@@ -141,11 +151,16 @@ class Conversation:
         self._told.clear()
         self.keeper.cleared()
 
-    def restore(self, turns: Iterable[Turn]) -> None:
-        """Go on with these turns, whose attachments have their numbers already."""
-        self.clear()
-        self.turns = list(turns)
+    def resume(self, kept: records.Conversation) -> list[str]:
+        """Go on with a conversation that was kept, its settings and its system prompt; what there is to say of it."""
+        made = restored(kept, self.generation)
+        settings = resumed_settings(replace(self.generation, system=None), kept.header)
+        self.keeper.resume(kept)
+        self.turns, self.pending = made.turns, []
+        self.generation, self.system = settings, settings.system
         self._numbered = max((each.number for each in self.attachments), default=0)
+        self._told.clear()
+        return made.notices
 
     # Attachments
 
@@ -154,12 +169,13 @@ class Conversation:
         """All of them, in order: those of the turns, then those pending."""
         return [each for turn in self.turns for each in turn.attachments] + self.pending
 
-    def attach(self, name: str, *, clip: bool = False, marks: Sequence[core.Mark] = ()) -> Attachment:
+    def attach(self, name: str, *, clip: bool = False) -> Attachment:
         """Open a path or a URL and keep it for the next turn; with `clip`, it is meant as one."""
-        return self.attach_source(opening.source_of(name, self.generation, clip=clip), marks)
+        return self.attach_source(opening.source_of(name, self.generation, clip=clip))
 
-    def attach_source(self, source: Source, marks: Sequence[core.Mark] = ()) -> Attachment:
+    def attach_source(self, source: Source) -> Attachment:
         """Open what was named already, such as a picture from the clipboard, and keep it for the next turn."""
+        marks = () if source.is_clip else self.marks
         attachment = opening.opened(self.session, self.generation, source, self._numbered + 1, marks)
         self._numbered += 1
         self.pending.append(attachment)
@@ -209,6 +225,9 @@ class Conversation:
 
     def set(self, name: str, value: str) -> None:
         """Change one setting, with the same checks as its flag."""
+        if name == CONTEXT:
+            self.context = policy_in(value)
+            return
         self.generation = parameters.changed(self.generation, name, value)
         if name.replace("-", "_") in ("max_tiles", "frames", "fps"):
             self.pending = [
@@ -216,6 +235,11 @@ class Conversation:
                 for each in self.pending
             ]
         self._keep_header()
+
+    def settings(self) -> Iterator[tuple[str, str]]:
+        """Each setting and its value, as `set` takes them."""
+        yield from parameters.listed(self.generation)
+        yield CONTEXT, self.context
 
     # How a turn is answered
 
@@ -327,4 +351,4 @@ class Conversation:
 
     def _keep_header(self) -> None:
         """Have what holds for the whole conversation kept."""
-        self.keeper.set_header(header_of(self.model, replace(self.generation, system=self.system)))
+        self.keeper.set_header(self.header)

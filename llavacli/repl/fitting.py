@@ -5,12 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Literal
 
+from llavacli.failures import UsageError
 from llavacli.repl.turns import Attachment, Notice, Turn
 
 if TYPE_CHECKING:
     import llavacli_core as core
 
 ContextPolicy = Literal["error", "drop-oldest"]
+
+
+def policy_in(text: str) -> ContextPolicy:
+    """What is to happen to a turn that does not fit."""
+    policies: dict[str, ContextPolicy] = {"error": "error", "drop-oldest": "drop-oldest"}
+    if text not in policies:
+        raise UsageError(f"context is error or drop-oldest, not {text!r}", hint="e.g. /set context drop-oldest")
+    return policies[text]
 
 
 def messages_of(turns: Sequence[Turn], system: str | None) -> list[core.Message]:
@@ -105,5 +114,5 @@ def _freeing(turns: Sequence[Turn], policy: ContextPolicy) -> str:
     if len(turns) > 1:
         ways.append("/undo takes the last turn back")
         if policy == "error":
-            ways.append("--context drop-oldest leaves out the oldest")
+            ways.append("/set context drop-oldest (or --context) leaves out the oldest")
     return "; ".join(ways) or "shorten the text"

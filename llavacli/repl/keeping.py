@@ -17,14 +17,15 @@ if TYPE_CHECKING:
 
 
 class Keeper:
-    """Writes a conversation to a store. Without one, or once it fails (which `warn` is told once), nothing is written.
+    """Writes a conversation to a store, if it is `keeping`, and until that fails, which `warn` is told.
 
     A turn's position is its index among the turns; in the store its two rows are the user's and the answer's.
     """
 
-    def __init__(self, store: Store | None, header: records.Header, warn: Callable[[str], None]) -> None:
+    def __init__(self, store: Store, header: records.Header, warn: Callable[[str], None], *, keeping: bool) -> None:
+        self.store = store
         self.header = header
-        self._store = store
+        self.keeping = keeping
         self._warn = warn
         self._saved: Saved | None = None
 
@@ -36,10 +37,10 @@ class Keeper:
     def resume(self, conversation: records.Conversation) -> None:
         """From now on, write to a conversation that was loaded from the store, or to a copy of one from elsewhere."""
         self.header, self._saved = conversation.header, None
-        if self._store is not None and conversation.id is not None:
-            self._saved = self._store.resume(conversation)
-        elif self._store is not None:
-            self._saved = self._store.begin(conversation.header, conversation.turns)
+        if self.keeping and conversation.id is not None:
+            self._saved = self.store.resume(conversation)
+        elif self.keeping:
+            self._saved = self.store.begin(conversation.header, conversation.turns)
 
     def sent(self, position: int, turn: Turn) -> None:
         """A turn is about to be answered."""
@@ -79,16 +80,16 @@ class Keeper:
 
     def _write(self, write: Callable[[Saved], None]) -> None:
         """Write, if there is a store that takes it."""
-        if self._store is None:
+        if not self.keeping:
             return
         try:
             if self._saved is None:
-                self._saved = self._store.begin(self.header)
+                self._saved = self.store.begin(self.header)
             write(self._saved)
         except StoreError as error:
-            self._store = self._saved = None
+            self.keeping, self._saved = False, None
             self._warn(f"from here on the conversation is not kept: {error}")
 
     def _copy(self, data: bytes) -> str | None:
         """A copy of what has no file of its own."""
-        return None if self._store is None else self._store.keep(data)
+        return self.store.keep(data) if self.keeping else None

@@ -32,10 +32,7 @@ def changed(options: GenerationOptions, name: str, text: str) -> GenerationOptio
     """The options with one of them set from text; `none` gives it back its default. Raises UsageError."""
     field = name.replace("-", "_").lower()
     if field.replace("_", "-") not in names():
-        close = get_close_matches(name.replace("_", "-"), names(), n=1)
-        raise UsageError(
-            f"no such setting: {name}", hint=f"did you mean {close[0]}?" if close else "/set alone lists them"
-        )
+        raise unknown(name)
     value = _default(field) if text.lower() in OFF else _parsed(field, text, options)
     changes: dict[str, Any] = {field: value} | _excluded(field, value)
     values = replace(options, **changes)
@@ -46,6 +43,13 @@ def changed(options: GenerationOptions, name: str, text: str) -> GenerationOptio
             raise
         raise UsageError(str(error), hint=f"e.g. /set {name} {_example(field)}") from error
     return values
+
+
+def unknown(name: str) -> UsageError:
+    """The refusal of a setting that is none, with what may have been meant."""
+    close = get_close_matches(name.replace("_", "-"), (*names(), "context"), n=1)
+    hint = f"did you mean {close[0]}?" if close else "/set alone lists them"
+    return UsageError(f"no such setting: {name}", hint=hint)
 
 
 def _parsed(field: str, text: str, options: GenerationOptions) -> Any:

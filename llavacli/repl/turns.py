@@ -37,6 +37,16 @@ class Attachment:
         return f"[{'Video' if self.source.is_clip else 'Image'} #{self.number}]"
 
     @property
+    def described(self) -> str:
+        """It in a line: `[Image #1] cat.jpg, 640x480, 2144 tokens`."""
+        known = [f"{self.label} {self.source.name}"]
+        if self.seen is not None:
+            frames = getattr(self.seen, "frames", ())
+            known += [f"{self.seen.width}x{self.seen.height}", *([f"{len(frames)} frames"] if frames else [])]
+            known.append(f"{self.seen.tokens} tokens")
+        return ", ".join(known)
+
+    @property
     def content(self) -> tuple[object, ...] | None:
         """What tells whether it was encoded already: its content and the way it was cut; None while unknown."""
         if self.seen is None:
