@@ -240,7 +240,7 @@ def _most(limit: int | None, output: Output, *, json: bool) -> int | None:
     """How many to list; None for all."""
     if limit is None:
         return SHOWN if output.is_terminal and not json else None
-    return limit or None
+    return limit if limit > 0 else None
 
 
 def _chosen(id_: str | None) -> Conversation:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from llavacli.failures import UsageError
 
 
-class StoreError(Exception):
-    """The database of conversations cannot be read or written; a chat can go on without it."""
+class KeptError(Exception):
+    """The root: `hint` is the next step (or None), `code` its name in records."""
 
     code = "input_unreadable"
 
@@ -15,7 +15,11 @@ class StoreError(Exception):
         self.hint = hint
 
 
-class DocumentError(StoreError):
+class StoreError(KeptError):
+    """The database of conversations cannot be read or written; a chat can go on without it."""
+
+
+class DocumentError(KeptError):
     """A file is not a conversation that was exported as JSON."""
 
 

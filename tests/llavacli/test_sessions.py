@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -226,10 +227,10 @@ def test_help_loads_no_sqlite(home: Path) -> None:
         "run(sys.argv[1:], Stopper())\nprint(*sys.modules, file=sys.stderr)"
     )
     for args in (["--help"], ["sessions", "--help"], ["sessions", "ls", "--help"], ["describe", "nope.png"]):
-        loaded = process(["python", "-c", code, *args], text=True).stderr.split()
+        loaded = process([sys.executable, "-c", code, *args], text=True).stderr.split()
         assert "typer" in loaded
         assert not {"sqlite3", "rich", "markdown_it"} & set(loaded)
-    loaded = process(["python", "-c", code, "sessions", "ls"], text=True).stderr.split()
+    loaded = process([sys.executable, "-c", code, "sessions", "ls"], text=True).stderr.split()
     assert "sqlite3" in loaded
     assert not {"torch", "numpy", "PIL", "tokenizers", "prompt_toolkit", "llavacli_core"} & set(loaded)
 

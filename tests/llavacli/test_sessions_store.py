@@ -9,6 +9,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -253,6 +254,40 @@ def test_a_full_disk_is_told_and_leaves_what_was(store: Store) -> None:
     assert [turn.text for turn in store.load(saved.id or "").turns] == ["hello"]
     saved.cut(0)
     assert not store.list()
+
+
+def test_a_database_that_may_not_be_written(store: Store) -> None:
+    saved = store.begin(HEADER)
+    saved.add_user(["hello"])
+    store._database._connection.execute("PRAGMA query_only = ON")  # type: ignore[union-attr]
+    with pytest.raises(StoreError, match="readonly"):
+        saved.add_assistant(answer("yes"))
+    assert [turn.text for turn in store.load(saved.id or "").turns] == ["hello"]
+
+
+def test_a_signal_in_the_middle_leaves_what_was(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    saved = store.begin(HEADER)
+    saved.add_user(["hello"])
+
+    def interrupted(*_: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("llavacli.sessions.saved.put_turn", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        saved.add_user(["edited"], at=0)
+    monkeypatch.undo()
+    assert [turn.text for turn in store.load(saved.id or "").turns] == ["hello"]
+    saved.add_assistant(answer("yes"))
+    assert [turn.text for turn in store.load(saved.id or "").turns] == ["hello", "yes"]
+
+
+def test_another_thread_may_go_on(store: Store) -> None:
+    saved = store.begin(HEADER)
+    saved.add_user(["hello"])
+    thread = threading.Thread(target=lambda: saved.add_assistant(answer("yes")))
+    thread.start()
+    thread.join()
+    assert len(saved.turns) == len(store.load(saved.id or "").turns) == 2
 
 
 def test_another_program_that_holds_the_database_is_waited_for(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
