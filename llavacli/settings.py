@@ -75,7 +75,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _own(path: Path, tables: Mapping[str, Any], command: Sequence[str]) -> Mapping[str, Any]:
     """A command's own table; that of a group holds nothing but tables."""
-    own = tables.get(command[0], {})
+    own: Mapping[str, Any] = tables.get(command[0], {})
     for name in command[1:]:
         stray = next((key for key, value in own.items() if not isinstance(value, dict)), None)
         if stray is not None:
