@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from llavacli import streams
+from llavacli.endings import CLIP_ENDINGS
 from llavacli.failures import UsageError
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 STDIN = "-"
 STDIN_LIMIT = 2**29  # bytes, as the core's limit for a file: one more is read, and the core refuses it
-CLIP_ENDINGS = (".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".mpg", ".mpeg", ".ogv", ".ts", ".flv", ".wmv")
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from llavacli_core.media.animation import is_animated as is_animated
     from llavacli_core.media.footage import is_video as is_video
     from llavacli_core.media.marking import draw_marks as draw_marks
+    from llavacli_core.media.recognition import is_picture as is_picture
     from llavacli_core.messages import Image as Image
     from llavacli_core.messages import Message as Message
     from llavacli_core.messages import Video as Video
@@ -84,6 +85,7 @@ else:
         "is_animated": "media.animation",
         "is_video": "media.footage",
         "draw_marks": "media.marking",
+        "is_picture": "media.recognition",
         "Image": "messages",
         "Message": "messages",
         "Video": "messages",
