@@ -12,7 +12,7 @@ from llavacli.sessions.ids import found
 from llavacli.sessions.records import Conversation, Header, Hit, Summary, Turn
 from llavacli.sessions.rows import conversation_of, moment, stamp
 from llavacli.sessions.saved import Saved, last_row
-from llavacli.sessions.search import forget, search
+from llavacli.sessions.search import search
 
 
 class Store:
@@ -105,7 +105,6 @@ class Store:
             dropped = {name for id_ in ids for name in pictures.shown(connection, id_)}
             connection.executemany("DELETE FROM sessions WHERE id = ?", [(id_,) for id_ in ids])
             needed = pictures.shown(connection)
-            forget(connection)
         pictures.sweep(self._pictures, needed, dropped)
         self._database.shrink_log()
 

@@ -1,24 +1,20 @@
-"""Search: all words, parts of words, any case, any script; with an index and without, the same."""
+"""Search: all words, parts of words, any case, any script."""
 
 from __future__ import annotations
 
-import sqlite3
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llavacli.sessions import search
 from llavacli.sessions.records import Attachment, Header
 from llavacli.sessions.store import Store
 from tests.llavacli.kept import answer, texts
 
 
-@pytest.fixture(params=["index", "no index"])
-def store(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Store:
-    if request.param == "no index":
-        monkeypatch.setattr(search, "INDEX", "CREATE VIRTUAL TABLE IF NOT EXISTS words USING absent (text)")
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
     return Store.open(str(tmp_path / "sessions.db"))
 
 
@@ -82,19 +78,9 @@ def test_the_words_around(store: Store) -> None:
     assert len(excerpt) < 130
 
 
-def test_an_index_that_cannot_be_used_is_no_harm(store: Store) -> None:
-    fill(store)
-    assert store.search("circle")
-    with sqlite3.connect(store.path) as connection:
-        connection.execute("DROP TABLE IF EXISTS words")
-        connection.execute("CREATE TABLE words (other)")  # not what it should be
-    assert [hit.position for hit in store.search("circle")] == [1]
-    connection.close()
-
-
 @settings(max_examples=100, deadline=None)
 @given(said=st.lists(texts() | st.text("abcABC \0\"'*", max_size=12), min_size=1, max_size=4), data=st.data())
-def test_with_the_index_and_without_the_same_is_found(
+def test_what_is_found_is_what_holds_all_words(
     said: list[str], data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     whole = "".join(said)
@@ -104,8 +90,7 @@ def test_with_the_index_and_without_the_same_is_found(
     saved = store.begin(Header(model="m"))
     for each in said:
         saved.add_user([each])
-    with_index = store.search(query)
     words = query.lower().split()
     expected = [n for n, each in enumerate(said) if words and all(w in each.replace("\0", " ").lower() for w in words)]
-    assert sorted(hit.position for hit in with_index) == expected
+    assert sorted(hit.position for hit in store.search(query)) == expected
     store.close()
