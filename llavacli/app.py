@@ -11,6 +11,7 @@ import typer
 from llavacli import streams
 from llavacli.__main__ import main
 from llavacli.command import SETTLED, Command, Group, command
+from llavacli.commands.chat import chat
 from llavacli.commands.describe import describe
 from llavacli.commands.mark import mark
 from llavacli.commands.sessions import group as sessions
@@ -23,6 +24,7 @@ HELP = """Chat with pictures in the terminal.
 
 \b
 Examples:
+  llavacli chat cat.jpg
   llavacli describe cat.jpg
   llavacli describe -m llava-hf/llava-v1.6-mistral-7b-hf -p "What is this?" cat.jpg
   llavacli describe -m llava-hf/vip-llava-7b-hf --mark box:10%,10%,60%,60%:red -p "What is in the red box?" cat.jpg
@@ -42,7 +44,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for each in (describe, mark):
+for each in (chat, describe, mark):
     app.command(cls=Command, epilog=f"{MARKS_HELP}\n\n{EPILOG}")(command(each))
 app.add_typer(sessions())
 

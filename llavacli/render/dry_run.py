@@ -81,8 +81,8 @@ def plan_of(
     max_tokens = processor.settled(prepared, question.sampling).max_tokens
     plan = _empty(request, question, processor.info, model(processor.info)) | {
         "params": question.params(max_tokens),
-        "images": images(request, prepared.images),
-        "videos": videos(request, prepared.videos),
+        "images": images(request.images, prepared.images),
+        "videos": videos(request.videos, prepared.videos),
         "usage": {
             "prompt_tokens": prompt_tokens,
             "image_tokens": prepared.image_tokens,

@@ -43,52 +43,79 @@ class Records:
 
     def done(self, request: Request, done: core.Done, engine: core.Engine) -> None:
         """Write the record of an answer, whole or interrupted."""
-        status = "interrupted" if done.finish_reason == "interrupted" else "ok"
-        record = self._record(request, status, engine.info, done.max_tokens) | {
-            "images": images(request, done.images),
-            "videos": videos(request, done.videos),
-            "text": done.text,
-            "finish_reason": done.finish_reason,
-            "usage": asdict(done.usage),
-            "timing_ms": {name: round(value) for name, value in self._timing(done, engine).items()},
-            "warnings": list(done.warnings),
-        }
-        if self._tokens:
-            record |= {"prompt_text": done.prompt_text, "token_ids": list(done.token_ids)}
+        load = 0.0 if self._load_told else engine.load_ms
+        self._load_told = True
+        record = self._record(request, engine.info, done.max_tokens)
+        record |= answered(done, request.images, request.videos, load, tokens=self._tokens)
         self._output.write(line(record))
 
     def failed(self, request: Request, failure: Failure, info: core.ModelInfo | None) -> None:
         """Write the record of an error: nothing seen, nothing computed, nothing said."""
-        self._output.write(line(self._record(request, "error", info) | {"error": error(failure)}))
+        self._output.write(line(self._record(request, info) | refused(failure)))
 
-    def _timing(self, done: core.Done, engine: core.Engine) -> dict[str, float]:
-        """Milliseconds; loading is told once, and is no part of the total."""
-        load = 0.0 if self._load_told else engine.load_ms
-        self._load_told = True
-        return {"load": load, **asdict(done.timing)}
-
-    def _record(
-        self, request: Request, status: str, info: core.ModelInfo | None, max_tokens: int | None = None
-    ) -> dict[str, Any]:
+    def _record(self, request: Request, info: core.ModelInfo | None, max_tokens: int | None = None) -> dict[str, Any]:
         """A record with all its keys in order, and nothing in it yet."""
-        record = {
-            "schema": SCHEMA,
-            "status": status,
-            "source": request.source,
-            "images": [],
-            "videos": [],
-            "prompt": self._question.prompt_for(request, info),
-            "system": self._question.system,
-            "text": None,
-            "finish_reason": None,
-            "model": self._unloaded if info is None else model(info),
-            "params": self._question.params(max_tokens),
-            "usage": dict.fromkeys(USAGE, 0),
-            "timing_ms": dict.fromkeys(TIMING, 0),
-            "warnings": [],
-            "error": None,
-        }
-        return record | {"prompt_text": None, "token_ids": None} if self._tokens else record
+        return empty(
+            source=request.source,
+            prompt=self._question.prompt_for(request, info),
+            system=self._question.system,
+            model=self._unloaded if info is None else model(info),
+            params=self._question.params(max_tokens),
+            tokens=self._tokens,
+        )
+
+
+def empty(
+    *,
+    source: str | list[str] | None,
+    prompt: str | None,
+    system: str | None,
+    model: Mapping[str, Any],
+    params: Mapping[str, Any],
+    tokens: bool,
+) -> dict[str, Any]:
+    """A record with all its keys in order, and nothing in it yet but what was asked."""
+    record = {
+        "schema": SCHEMA,
+        "status": "ok",
+        "source": source,
+        "images": [],
+        "videos": [],
+        "prompt": prompt,
+        "system": system,
+        "text": None,
+        "finish_reason": None,
+        "model": model,
+        "params": params,
+        "usage": dict.fromkeys(USAGE, 0),
+        "timing_ms": dict.fromkeys(TIMING, 0),
+        "warnings": [],
+        "error": None,
+    }
+    return record | {"prompt_text": None, "token_ids": None} if tokens else record
+
+
+def answered(
+    done: core.Done, pictures: Sequence[str], clips: Sequence[str], load: float, *, tokens: bool
+) -> dict[str, Any]:
+    """What an answer fills in, its pictures and clips by name; `load`, in ms, is no part of the total."""
+    timing = {"load": load, **asdict(done.timing)}
+    filled = {
+        "status": "interrupted" if done.finish_reason == "interrupted" else "ok",
+        "images": images(pictures, done.images),
+        "videos": videos(clips, done.videos),
+        "text": done.text,
+        "finish_reason": done.finish_reason,
+        "usage": asdict(done.usage),
+        "timing_ms": {name: round(value) for name, value in timing.items()},
+        "warnings": list(done.warnings),
+    }
+    return filled | {"prompt_text": done.prompt_text, "token_ids": list(done.token_ids)} if tokens else filled
+
+
+def refused(failure: Failure) -> dict[str, Any]:
+    """What an error fills in: nothing was seen, nothing computed, nothing said."""
+    return {"status": "error", "error": error(failure)}
 
 
 def line(record: Mapping[str, Any], *, indent: int | None = None) -> str:
@@ -103,15 +130,15 @@ def error(failure: Failure) -> dict[str, str | None]:
     return {"code": failure.code, "message": failure.message, "hint": failure.hint}
 
 
-def images(request: Request, seen: Sequence[core.SeenImage]) -> list[dict[str, Any]]:
+def images(names: Sequence[str], seen: Sequence[core.SeenImage]) -> list[dict[str, Any]]:
     """The pictures that entered the prompt, under the names they were given by; `marks` only where there are any."""
-    listed = [{**asdict(image), "source": name} for name, image in zip(request.images, seen, strict=True)]
+    listed = [{**asdict(image), "source": name} for name, image in zip(names, seen, strict=True)]
     return [{key: value for key, value in image.items() if key != "marks" or value} for image in listed]
 
 
-def videos(request: Request, seen: Sequence[core.SeenVideo]) -> list[dict[str, Any]]:
+def videos(names: Sequence[str], seen: Sequence[core.SeenVideo]) -> list[dict[str, Any]]:
     """The clips that entered the prompt, under the names they were given by."""
-    return [{**asdict(video), "source": name} for name, video in zip(request.videos, seen, strict=True)]
+    return [{**asdict(video), "source": name} for name, video in zip(names, seen, strict=True)]
 
 
 def shown(images: Sequence[object], videos: Sequence[object]) -> str:

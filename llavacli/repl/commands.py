@@ -34,15 +34,23 @@ def command_in(line: str) -> tuple[Command, Sequence[str]] | None:
     return command, command.checked(_arguments(command, rest))
 
 
+def is_command(line: str) -> bool:
+    """Whether a line is a command, if perhaps a wrong one."""
+    try:
+        return command_in(line) is not None
+    except UsageError:
+        return True
+
+
 def words_in(line: str) -> str:
     """What a line that is no command says: `//x` says `/x`."""
     return line[1:] if line.startswith("//") else line
 
 
 def run(line: str, conversation: Conversation, screen: Screen) -> Next:
-    """Run the command that a line is; `command_in` has said that it is one."""
+    """Run the command that a line is. Raises UsageError where it is wrong."""
     found = command_in(line)
-    assert found is not None
+    assert found is not None  # it is one
     command, arguments = found
     return command.run(conversation, arguments, screen)
 

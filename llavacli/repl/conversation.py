@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from llavacli.failures import UsageError
 from llavacli.options import GenerationOptions, ModelOptions
@@ -45,6 +45,7 @@ class Conversation:
         self.keeper = keeper
         self.turns: list[Turn] = []
         self.pending: list[Attachment] = []  # for the next turn
+        self.shown: list[Attachment] = []  # what the last prompt showed, in its order
         self.marks: Sequence[core.Mark] = ()  # for every picture that is attached
         self.tally = Tally()
         self._load = load
@@ -67,6 +68,10 @@ class Conversation:
         """Which model answers; it is loaded if it is not yet."""
         return self.session.engine.info
 
+    def load(self) -> None:
+        """Load the model now, if it is not loaded yet."""
+        self.session  # noqa: B018
+
     @property
     def loaded(self) -> core.Engine | None:
         """The model, if it is loaded."""
@@ -81,6 +86,11 @@ class Conversation:
     def captions(self) -> bool:
         """Whether the model takes single pictures and no words, so that each picture is a turn of its own."""
         return not self.info.takes_prompt
+
+    @property
+    def waits(self) -> bool:
+        """Whether pictures wait that are turns by themselves, so that `ask("")` answers the next of them."""
+        return bool(self.pending) and self.captions
 
     def switch(self, model: ModelOptions) -> list[str]:
         """Go on with another model, which gets the whole history; in words, what it will not take of that.
@@ -241,6 +251,10 @@ class Conversation:
         yield from parameters.listed(self.generation)
         yield CONTEXT, self.context
 
+    def params(self) -> dict[str, Any]:
+        """What a record says of the settings, without an answer."""
+        return self._question("").params(None)
+
     # How a turn is answered
 
     def composed(self, text: str) -> Turn:
@@ -312,10 +326,10 @@ class Conversation:
         """Take an answer down."""
         shown = [turn] if self.captions else [*before, turn]
         turn.answer, turn.done, turn.finish_reason = self.session.messages[-1], done, done.finish_reason
-        measured(shown, done)
+        self.shown = measured(shown, done)
         self.turns = [*before, turn]
         self.pending = [each for each in self.pending if all(each.part is not part for part in turn.parts)]
-        self.tally = self.tally.add(done, [each for turn in shown if not turn.left_out for each in turn.shown])
+        self.tally = self.tally.add(done, self.shown)
         turn.kept = answer_of(turn, done, self.info)
         self.keeper.answered(len(before), turn)
 

@@ -127,14 +127,19 @@ class Tally:
         )
 
 
-def measured(turns: Sequence[Turn], done: core.Done) -> None:
-    """Have each attachment of the turns know how it entered the prompt of an answer."""
+def measured(turns: Sequence[Turn], done: core.Done) -> list[Attachment]:
+    """Have each attachment of the turns know how it entered the prompt of an answer; those that did, in its order."""
     images, videos = iter(done.images), iter(done.videos)
+    shown: list[Attachment] = []
     for turn in turns:
-        if not turn.left_out:
-            shown = {id(each.part): each for each in turn.shown}
-            ordered = [shown[id(part)] for part in turn.parts if id(part) in shown]
-            seen: dict[int, Seen] = {}
-            for each in ordered:
-                seen[each.number] = next(videos) if each.source.is_clip else next(images)
-            turn.attachments = tuple(replace(each, seen=seen.get(each.number, each.seen)) for each in turn.attachments)
+        if turn.left_out:
+            continue
+        of_part = {id(each.part): each for each in turn.shown}
+        known: dict[int, Attachment] = {}
+        for part in turn.parts:
+            if id(part) in of_part:
+                each = of_part[id(part)]
+                known[each.number] = replace(each, seen=next(videos) if each.source.is_clip else next(images))
+        turn.attachments = tuple(known.get(each.number, each) for each in turn.attachments)
+        shown += known.values()
+    return shown
