@@ -64,9 +64,10 @@ class PlainLoop:
             self._take(first, command=False)
         self._answer_waiting()
         if sys.__stdin__ is not None and not self._is_hopeless():
-            for data in lines_of(sys.__stdin__.buffer.readline):
-                if not self._line(data) or self._is_hopeless():
-                    break
+            with open(sys.__stdin__.fileno(), "rb", closefd=False) as stdin:
+                for data in lines_of(stdin.readline):
+                    if not self._line(data) or self._is_hopeless():
+                        break
         return overall(self._failures, self._asked)
 
     def _line(self, data: bytes) -> bool:

@@ -101,3 +101,37 @@ def started(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..
     for each in running:
         each.kill()
         each.wait()
+
+
+@pytest.fixture
+def say(ask: Run, here: Run, tmp_path: Path) -> Iterator[Run]:
+    """Run `chat` in this process with `lines` on stdin: over the real demo checkpoint, or the scripted core."""
+    kept = os.dup(0)
+
+    def run(*args: str | bytes, lines: bytes, script: dict[str, Any] | None = None) -> Result[bytes]:
+        stdin = tmp_path / "stdin"
+        stdin.write_bytes(lines)
+        with stdin.open("rb") as file:
+            os.dup2(file.fileno(), 0)
+        return here("chat", *args) if script is None else ask("chat", *args, script=script)
+
+    yield run
+    os.dup2(kept, 0)
+    os.close(kept)
+
+
+@pytest.fixture
+def piped(home: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    """Start `chat` over the scripted core as a process, with pipes for its streams."""
+    begun = []
+
+    def start(*args: str, script: dict[str, Any]) -> subprocess.Popen[bytes]:
+        environment = os.environ | {"SCRIPT": json.dumps({"ready": "ready", **script})}
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        begun.append(subprocess.Popen([*SCRIPTED, "chat", *args], env=environment, **pipes))
+        return begun[-1]
+
+    yield start
+    for each in begun:
+        each.kill()
+        each.communicate()

@@ -31,6 +31,8 @@ INFO = SimpleNamespace(
     template_origin="chat_template.jinja",
     max_positions=2048,
     takes_prompt=True,
+    takes_videos=True,
+    several_images=False,
 )
 CAPTIONER = SimpleNamespace(**{**vars(INFO), "template": None, "template_origin": None, "takes_prompt": False})
 
@@ -132,6 +134,50 @@ class Engine:
         images = [self.script.seen(image) for each in messages for image in each.images]
         videos = [self.script.seen_video(video) for each in messages for video in each.videos]
         return Generation(self.script, images, videos, sampling.max_tokens)
+
+    def session(self) -> Session:
+        return Session(self)
+
+
+class Session:
+    """Stands in for core.Session: an answer joins the messages when it is done."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        engine.processor = SimpleNamespace(
+            settled=lambda _, sampling: SimpleNamespace(max_tokens=sampling.max_tokens or 256)
+        )
+        self.messages: list[core.Message] = []
+        self.request = None
+
+    def open(self, part: core.Image | core.Video) -> SimpleNamespace:
+        script = self.engine.script
+        return SimpleNamespace(seen=script.seen(part) if isinstance(part, core.Image) else script.seen_video(part))
+
+    def plan(self, parts: Sequence[Any] = ()) -> SimpleNamespace:
+        """A token for each word, and five for a picture."""
+        parts = [part for message in self.messages for part in message.parts] + list(parts)
+        tokens = sum(len(part.split()) if isinstance(part, str) else 5 for part in parts)
+        positions = self.engine.script.lines.get("positions", 2048)
+        request = SimpleNamespace(image_tokens=sum(5 for part in parts if not isinstance(part, str)))
+        return SimpleNamespace(request=request, prompt_tokens=tokens, positions=positions, room=positions - tokens)
+
+    def generate(self, parts: Sequence[Any], sampling: core.Sampling) -> Generation:
+        turn = core.Message("user", parts)
+        generation = self.engine.generate([*self.messages, turn], sampling)
+        generation.events = self.kept(generation.events, [*self.messages, turn])
+        return generation
+
+    def go_on(self, sampling: core.Sampling) -> Generation:
+        generation = self.engine.generate(self.messages[:-1], sampling)
+        generation.events = self.kept(generation.events, self.messages[:-1])
+        return generation
+
+    def kept(self, events: Iterator[core.Event], before: Sequence[core.Message]) -> Iterator[core.Event]:
+        for event in events:
+            if isinstance(event, core.Done):
+                self.messages[:] = [*before, core.Message("assistant", event.text)]
+            yield event
 
 
 class Generation(Iterator[core.Event]):
