@@ -9,9 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from tests.reference.answering import Answer, Reference
+
+# On a busy machine anything may be slow; `CI` in the environment makes hypothesis draw the same examples each time.
+settings.register_profile("llavacli", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("llavacli-ci", settings.get_profile("llavacli"), derandomize=True, database=None)
+settings.load_profile("llavacli-ci" if os.environ.get("CI") else "llavacli")
 
 os.environ.update(HF_HUB_OFFLINE="1", HF_HUB_DISABLE_PROGRESS_BARS="1", TRANSFORMERS_VERBOSITY="error")
 
