@@ -88,8 +88,10 @@ def chat(
       llavacli chat -c
       printf 'What is this?\\nWhat colour is it?\\n' | llavacli chat --json cat.jpg
     """
-    notes = Notes(quiet=terminal.quiet, verbose=terminal.verbose, debug=terminal.debug, color=terminal.color)
-    output = Output(terminal.color)
+    accessible = chatting.accessible or os.environ.get("ACCESSIBLE", "0") not in ("", "0")
+    color = "never" if accessible else terminal.color
+    notes = Notes(quiet=terminal.quiet, verbose=terminal.verbose, debug=terminal.debug, color=color)
+    output = Output(color)
     _check(sources or [], chatting, records)
     from llavacli.sessions.store import Store
 
@@ -101,7 +103,6 @@ def chat(
         from llavacli.repl import loop
         from llavacli.repl.look import Look
 
-        accessible = chatting.accessible or os.environ.get("ACCESSIBLE", "0") not in ("", "0")
         look = Look(markdown=not chatting.no_markdown, accessible=accessible, history=not chatting.no_history)
         return loop.run(conversation, sources or [], look=look, output=output, notes=notes, stopper=stopper)
 

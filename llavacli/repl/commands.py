@@ -68,16 +68,18 @@ def helps() -> Mapping[str, str]:
 
 
 def _arguments(command: Command, rest: str) -> list[str]:
-    """What follows the command, by the shell's rules for quotes; or whole, without the quotes around it all."""
+    """What follows the command, in its way of reading it."""
+    listed = [rest] if rest else []
+    if command.reads == "line":
+        return listed
     try:
-        split = shlex.split(rest)
+        words = shlex.split(rest)
     except ValueError as error:
-        if command.whole:
-            return [rest]
+        if command.reads == "text":
+            return listed
         raise UsageError(f"/{command.name}: {str(error).lower()}", hint=command.usage) from error
-    if not command.whole:
-        return split
-    return split if len(split) == 1 and rest[:1] in "'\"" else [rest] if rest else []
+    is_quoted = len(words) == 1 and rest[0] in "'\""
+    return words if command.reads == "words" or is_quoted else listed
 
 
 def _help(_: Conversation, arguments: Sequence[str], screen: Screen) -> Next:

@@ -12,6 +12,7 @@ from llavacli.repl import opening, parameters
 from llavacli.repl.answering import Answering
 from llavacli.repl.fitting import ContextPolicy, make_room, messages_of, policy_in, refused, several
 from llavacli.repl.keeping import Keeper
+from llavacli.repl.placeholders import numbers_in, parts_of, words_in
 from llavacli.repl.recording import answer_of, header_of
 from llavacli.repl.restoring import restored, resumed_settings
 from llavacli.repl.turns import Attachment, Notice, Tally, Turn, measured
@@ -207,9 +208,9 @@ class Conversation:
     def drop(self, number: int) -> Attachment:
         """Take an attachment out of the conversation; what follows is asked as if it had never been there."""
         found = self.attachment(number)
-        self.pending = [each for each in self.pending if each is not found]
+        self.pending = [each for each in self.pending if each.number != number]
         for index, turn in enumerate(self.turns):
-            if found in turn.attachments:
+            if any(each.number == number for each in turn.attachments):
                 changed = opening.without(turn, found)
                 self._rewrite(index, [changed] if changed.parts else [])
         return found
@@ -217,10 +218,10 @@ class Conversation:
     def mark(self, attachment: Attachment, marks: Sequence[core.Mark]) -> Attachment:
         """Have these marks, and no others, on a picture, wherever in the conversation it is."""
         marked = opening.opened(self.session, self.generation, attachment.source, attachment.number, marks)
-        self.pending = [marked if each is attachment else each for each in self.pending]
+        self.pending = [marked if each.number == marked.number else each for each in self.pending]
         for index, turn in enumerate(self.turns):
-            if attachment in turn.attachments:
-                self._rewrite(index, [opening.exchanged(turn, attachment, marked)])
+            if any(each.number == marked.number for each in turn.attachments):
+                self._rewrite(index, [opening.exchanged(turn, marked)])
         return marked
 
     # Settings
@@ -263,17 +264,24 @@ class Conversation:
         if self.captions:
             self._refuse_words(text, self.system)
             pending = pending[:1]
-        elif not text and pending:
+        elif pending and not words_in(text):
             clips = all(each.source.is_clip for each in pending)
-            text = self.generation.prompt or (VIDEO_PROMPT if clips else IMAGE_PROMPT)
+            text = f"{text} {self.generation.prompt or (VIDEO_PROMPT if clips else IMAGE_PROMPT)}".lstrip()
         if not text and not pending:
             raise UsageError("there is nothing to send", hint="type a question, or attach a picture: /image PATH")
         return self._turn(text, pending)
 
     def _turn(self, text: str, attachments: Sequence[Attachment]) -> Turn:
         """A turn ready to be asked."""
-        parts = [*(each.part for each in attachments if not each.missing), *([text] if text else [])]
-        return Turn(text=text, attachments=tuple(attachments), parts=tuple(parts), question=self._question(text))
+        numbers = [each.number for each in attachments]
+        again = [each for each in self.attachments if each.number in set(numbers_in(text)).difference(numbers)]
+        shown = {each.number: each.part for each in (*attachments, *again) if not each.missing}
+        return Turn(
+            text=text,
+            attachments=(*attachments, *again),
+            parts=tuple(parts_of(text, shown)),
+            question=self._question(text),
+        )
 
     def _question(self, text: str) -> Question:
         """How it is asked: by the settings as they are now, with a seed of its own."""

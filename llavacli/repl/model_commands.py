@@ -119,7 +119,7 @@ TABLE = (
         name="system",
         form="[TEXT|none]",
         most=1,
-        whole=True,
+        reads="text",
         help="Show the system prompt, or set it.",
         run=_system,
     ),

@@ -54,15 +54,16 @@ def without(turn: Turn, attachment: Attachment) -> Turn:
     """A turn that had never had the attachment."""
     return replace(
         turn,
-        attachments=tuple(each for each in turn.attachments if each is not attachment),
+        attachments=tuple(each for each in turn.attachments if each.number != attachment.number),
         parts=tuple(part for part in turn.parts if part is not attachment.part),
     )
 
 
-def exchanged(turn: Turn, old: Attachment, new: Attachment) -> Turn:
-    """A turn that has another attachment in the place of one."""
+def exchanged(turn: Turn, new: Attachment) -> Turn:
+    """A turn that has another attachment in the place of the one of the same number."""
+    old = [each.part for each in turn.attachments if each.number == new.number]
     return replace(
         turn,
-        attachments=tuple(new if each is old else each for each in turn.attachments),
-        parts=tuple(new.part if part is old.part else part for part in turn.parts),
+        attachments=tuple(new if each.number == new.number else each for each in turn.attachments),
+        parts=tuple(new.part if any(part is each for each in old) else part for part in turn.parts),
     )

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import glob
-import os
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from llavacli.failures import UsageError
 from llavacli.render.text import escaped
+from llavacli.repl.clipboard import paste
 from llavacli.repl.parameters import OFF
+from llavacli.repl.patterns import expand
 from llavacli.repl.slash import Command, Next, Screen, number_in
 from llavacli.repl.turns import Attachment
-from llavacli.sources import is_url
 
 if TYPE_CHECKING:
     from llavacli.repl.conversation import Conversation
@@ -31,9 +30,8 @@ def _video(conversation: Conversation, arguments: Sequence[str], screen: Screen)
 
 def _attach(conversation: Conversation, arguments: Sequence[str], screen: Screen, *, clip: bool) -> Next:
     """Attach all that is named; a captioner answers the first at once."""
-    for argument in arguments:
-        for name in _names(argument):
-            screen.note(conversation.attach(name, clip=clip).described)
+    for source in expand(arguments[0]):
+        screen.note(conversation.attach(source.name, clip=clip).described)
     return conversation.ask("") if conversation.captions else None
 
 
@@ -92,8 +90,6 @@ def _mark(conversation: Conversation, arguments: Sequence[str], screen: Screen) 
 
 
 def _paste(conversation: Conversation, _: Sequence[str], screen: Screen) -> Next:
-    from llavacli.repl.clipboard import paste
-
     screen.note(conversation.attach_source(paste()).described)
     return conversation.ask("") if conversation.captions else None
 
@@ -104,22 +100,25 @@ def _drop(conversation: Conversation, arguments: Sequence[str], screen: Screen) 
     return None
 
 
-def _names(argument: str) -> Sequence[str]:
-    """The files that a path or a pattern names, in order; a URL names itself."""
-    path = os.path.expanduser(argument)
-    if is_url(argument) or os.path.lexists(path) or not glob.has_magic(path):
-        return [path]
-    found = sorted(glob.glob(path, recursive=True))
-    if not found:
-        raise UsageError(f"{argument}: no file matches", hint="check the pattern")
-    return found
-
-
 TABLE = (
     Command(
-        name="image", form="PATH|URL|GLOB...", least=1, most=None, help="Attach pictures to the next turn.", run=_image
+        name="image",
+        form="PATH|URL|GLOB...",
+        least=1,
+        most=1,
+        reads="line",
+        help="Attach pictures to the next turn.",
+        run=_image,
     ),
-    Command(name="video", form="PATH|URL...", least=1, most=None, help="Attach clips to the next turn.", run=_video),
+    Command(
+        name="video",
+        form="PATH|URL...",
+        least=1,
+        most=1,
+        reads="line",
+        help="Attach clips to the next turn.",
+        run=_video,
+    ),
     Command(name="images", help="List the pictures and clips, and their tokens.", run=_images),
     Command(name="show", form="[N] [--as-seen]", most=2, help="Draw a picture here, or its tiles.", run=_show),
     Command(

@@ -12,6 +12,7 @@ from llavacli.render.statistics import statistics
 from llavacli.render.text import escaped
 from llavacli.repl import commands
 from llavacli.repl.answering import Answering
+from llavacli.repl.placing import attached
 from llavacli.repl.slash import Leave, Next, Typed
 from llavacli.repl.turns import Attachment, Notice
 from llavacli.signals import Stopper
@@ -89,7 +90,7 @@ class PlainLoop:
         """Obey a command or answer words; False when it asks to leave."""
         self._asked += not command
         try:
-            following = self._obeyed(text) if command else self._conversation.ask(commands.words_in(text))
+            following = self._obeyed(text) if command else self._asked_of(text)
             if isinstance(following, Answering):
                 self._asked += command
                 command = False
@@ -101,6 +102,11 @@ class PlainLoop:
             self._failed(text, error, is_turn=not command)
             return True
         return not isinstance(following, Leave)
+
+    def _asked_of(self, text: str) -> Answering:
+        """The answer to words; what they name is attached."""
+        words = attached(commands.words_in(text), self._conversation, self._screen.note, pasted=False)
+        return self._conversation.ask(words)
 
     def _obeyed(self, text: str) -> Next:
         """What a command leads to."""
@@ -136,7 +142,8 @@ class PlainLoop:
         self._notes.error(what, error)
         self._failures.append(what)
         if is_turn:
-            attachments, self._conversation.pending = self._conversation.pending, []
+            pending, alone = self._conversation.pending, self._conversation.loaded and self._conversation.captions
+            attachments, self._conversation.pending = (pending[:1], pending[1:]) if alone else (pending, [])
             self._view.failed(text, attachments, what)
 
     def _is_hopeless(self) -> bool:

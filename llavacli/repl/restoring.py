@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from llavacli.options import GenerationOptions, ModelOptions
 from llavacli.repl.opening import part_of
+from llavacli.repl.placeholders import numbers_in, parts_of
 from llavacli.repl.recording import changed_settings
 from llavacli.repl.turns import Attachment, Turn
 from llavacli.request import question_of
@@ -76,11 +77,12 @@ def _known(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def _turn(row: records.Turn, attachments: tuple[Attachment, ...], generation: GenerationOptions) -> Turn:
     """What the user said."""
-    parts = [each.part for each in attachments if not each.missing]
+    shown = {each.number: each.part for each in attachments if not each.missing}
+    known = set(numbers_in(row.text)) <= shown.keys()  # else it names what is gone, or what another chat had
     return Turn(
         text=row.text,
         attachments=attachments,
-        parts=(*parts, *([row.text] if row.text else ())),
+        parts=tuple(parts_of(row.text, shown) if known else (*shown.values(), *([row.text] if row.text else ()))),
         question=question_of(replace(generation, prompt=row.text or None), ()),
         created=row.created,
     )

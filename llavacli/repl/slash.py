@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from llavacli.failures import UsageError
 from llavacli.repl.answering import Answering
@@ -54,7 +54,8 @@ Run = Callable[["Conversation", Sequence[str], Screen], Next]
 class Command:
     """A row of the table. `form` shows its arguments, of which it takes `least` to `most` (None: any number).
 
-    With `whole`, all that follows is one argument, as it was typed.
+    It `reads` what follows as words by the shell's rules for quotes; as one text, which may be quoted as a whole; or as
+    the rest of the line just as it is.
     """
 
     name: str
@@ -63,7 +64,7 @@ class Command:
     form: str = ""
     least: int = 0
     most: int | None = 0
-    whole: bool = False
+    reads: Literal["words", "text", "line"] = "words"
     aliases: tuple[str, ...] = ()
 
     @property

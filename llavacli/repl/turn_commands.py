@@ -56,7 +56,7 @@ def _copy(conversation: Conversation, _: Sequence[str], screen: Screen) -> Next:
 TABLE = (
     Command(name="retry", help="Answer the last turn anew.", run=_retry),
     Command(name="undo", form="[N]", most=1, help="Take back the last turn, or the last N.", run=_undo),
-    Command(name="edit", form="[TEXT]", most=1, whole=True, help="Change the last turn and answer it.", run=_edit),
+    Command(name="edit", form="[TEXT]", most=1, reads="text", help="Change the last turn and answer it.", run=_edit),
     Command(name="continue", help="Go on with an answer that was cut short.", run=_continue),
     Command(name="clear", help="Begin a new conversation; model and settings stay.", run=_clear),
     Command(name="copy", help="Copy the last answer to the clipboard.", run=_copy),

@@ -15,6 +15,7 @@ from llavacli_core.errors import BadOption
 from llavacli_core.events import Done, Event
 from llavacli_core.messages import Image, Message, Part, Video
 from llavacli_core.options import Sampling
+from llavacli_core.prompt.detokenizer import Detokenizer
 
 if TYPE_CHECKING:
     from llavacli_core.engine.engine import Engine
@@ -58,7 +59,7 @@ class Session:
                 raise BadOption("there is no answer to go on with", hint="ask something first")
             *before, answer = self.messages
             request = self._prepare(before)
-            said = self._ids_of(answer, request.stop_ids)
+            said = self._ids_of(answer, before, request)
             request = replace(request, token_ids=request.token_ids + said, said=said)
             yield from self._answer(request, before, sampling, stopped)
 
@@ -98,9 +99,18 @@ class Session:
                 self._said = {id(answer): (answer, event.token_ids)}
             yield event
 
-    def _ids_of(self, answer: Message, stop_ids: tuple[int, ...]) -> tuple[int, ...]:
-        """An answer's ids without its end: as they were generated, or as its text is written."""
+    def _ids_of(self, answer: Message, before: Sequence[Message], request: Request) -> tuple[int, ...]:
+        """An answer's ids without its end: as they were generated, or as the prompt of a turn after it has them."""
         if id(answer) in self._said:
             ids = self._said[id(answer)][1]
-            return ids[:-1] if ids and ids[-1] in stop_ids else ids
-        return tuple(self.engine.processor.tokenizer.encode(answer.text, add_special_tokens=False))
+            return ids[:-1] if ids and ids[-1] in request.stop_ids else ids
+        tokenizer = self.engine.processor.tokenizer
+        if self.engine.processor.info.takes_prompt:
+            after = self._prepare([*before, answer, Message("user", "?")]).token_ids
+            start = len(request.token_ids)
+            detokenizer, text = Detokenizer(tokenizer), ""
+            for end, token_id in enumerate(after[start:], start + 1):
+                text += detokenizer.push(token_id)
+                if text == answer.text and after[:start] == request.token_ids:
+                    return after[start:end]
+        return tuple(tokenizer.encode(answer.text, add_special_tokens=False))
