@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Literal
 
 from llavacli.endings import promises, promises_clip, promises_picture
-from llavacli.repl.spelling import CLOSING, has_drive, is_signed
+from llavacli.repl.spelling import BLANKS, CLOSING, has_drive, is_signed
 from llavacli.sources import is_url
 
 Kind = Literal["image", "video"]
@@ -32,6 +32,7 @@ REASONS: dict[State, tuple[str, str, str]] = {  # code, reason, what to do
 
 _WSL_SHARE = re.compile(r"[\\/]{2}wsl(?:\$|\.localhost)[\\/]([^\\/]+)", re.I)
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]+)://", re.I)
+_NO_URL = re.compile(rf"[{BLANKS}<>\"`]")
 _DRIVE = re.compile(r"([A-Za-z]):[\\/]")
 _ALIKE = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "\u200e": None, "\u200f": None, "\u200b": None})
 
@@ -100,7 +101,7 @@ class Lookup:
 def url_kind(url: str) -> Kind | None:
     """What a URL's ending promises; None for a page."""
     path = url.partition("?")[0].partition("#")[0]
-    if path.count("/") < 3 or url[-1] in CLOSING:  # a host alone; the end of a sentence
+    if path.count("/") < 3 or url[-1] in CLOSING or _NO_URL.search(url):  # a host alone; the end of a sentence; more
         return None
     return "image" if promises_picture(path) else "video" if promises_clip(path) else None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from llavacli.repl import spelling
@@ -24,19 +24,19 @@ def expand(argument: str) -> list[Source]:
     MissingInput, UnreadableInput and UrlError for the first that names neither a picture nor a clip.
     """
     lookup = Lookup()
-    whole = _taken(spelling.line(argument, 0), lookup)
-    if whole is not None and not is_url(argument.strip()):
-        return [_source(whole[1])]
+    whole = next(spelling.line(argument, 0), None)
+    if whole is not None and len(argument.split()) > 1:  # unmarked blanks may be a name's
+        there = [seen for seen in map(lookup, whole.readings) if seen.state != "missing" and not is_url(seen.source)]
+        if there:
+            return [_source(argument.strip(), there[0])]
     sources: list[Source] = []
     at = 0
-    while (at := len(argument) - len(argument[at:].lstrip(BLANKS))) < len(argument):
-        words = [
-            each for each in spelling.spellings(argument, at) if argument[each.end : each.end + 1] in ("", *BLANKS)
-        ]
-        taken = _taken(iter(words), lookup)
+    while (at := spelling.skip_blanks(argument, at)) < len(argument):
+        words = _words(argument, at)
+        taken = _taken(words, lookup)
         if taken is not None:
             word, seen = taken
-            sources.append(_source(seen))
+            sources.append(_source(word.readings[0], seen))
         else:
             word = words[0]
             sources += _matches(argument[word.start : word.end], word.readings[0], lookup)
@@ -51,7 +51,7 @@ def _words(argument: str, at: int) -> list[Spelling]:
     return reach or [Spelling(at, end, (argument[at:end],))]
 
 
-def _taken(words: Iterator[Spelling], lookup: Lookup) -> tuple[Spelling, Seen] | None:
+def _taken(words: Iterable[Spelling], lookup: Lookup) -> tuple[Spelling, Seen] | None:
     """The first that is a picture, a clip or a URL."""
     for word in words:
         for name in word.readings:
@@ -61,8 +61,10 @@ def _taken(words: Iterator[Spelling], lookup: Lookup) -> tuple[Spelling, Seen] |
     return None
 
 
-def _source(seen: Seen) -> Source:
-    """What was found, as the core is given it."""
+def _source(name: str, seen: Seen) -> Source:
+    """What was found, as the core is given it. Raises InputError."""
+    if seen.kind is None and not is_url(seen.source):
+        raise _error(name, seen)
     return Source(seen.source, seen.source, is_clip=seen.kind == "video")
 
 
@@ -71,7 +73,7 @@ def _matches(word: str, name: str, lookup: Lookup) -> list[Source]:
     import llavacli_core as core
 
     pattern = os.path.expanduser(spelling.unescaped(word, plain=glob.escape))
-    if not glob.has_magic(pattern) or lookup(name).state != "missing":
+    if not glob.has_magic(spelling.unescaped(word, plain=lambda _: "")) or lookup(name).state != "missing":
         raise _error(name, lookup(name))
     found = sorted(path for path in glob.glob(pattern, recursive=True) if not os.path.isdir(path))
     if not found:
@@ -90,5 +92,11 @@ def _error(name: str, seen: Seen) -> core.errors.InputError:
 
     code, reason, hint = reason_against(seen, name)
     kinds = {"input_missing": core.errors.MissingInput, "url": core.errors.UrlError}
-    hint = folder_hint(seen.source) if seen.state == "folder" else hint.partition(", or write it")[0]
+    hint = (
+        folder_hint(seen.source)
+        if seen.state == "folder"
+        else "check the path, and quote it if it has blanks"
+        if seen.state == "missing" and code != "url"
+        else hint
+    )
     return kinds.get(code, core.errors.UnreadableInput)(f"{name}: {reason}", hint=hint)

@@ -42,8 +42,8 @@ def parts_of(
     """A turn's text as parts in order, each placeholder as what it names; the number alone decides.
 
     Of `attachments`, the turn's own, those without a placeholder go first. Those of `earlier` turns are there to be
-    named once more. Blanks between pictures, and where text meets none, are left out. Raises UsageError for a number
-    that neither has.
+    named once more. Blanks before the first word, after the last one, and alone between pictures are left out. Raises
+    UsageError for a number that neither has.
     """
     known = {**earlier, **attachments}
     _refuse_unknown(numbers_in(text), known)
@@ -77,12 +77,12 @@ def _refuse_unknown(numbers: Collection[int], known: Collection[int]) -> None:
 def _without_blanks(
     parts: list[core.Image | core.Video | str],
 ) -> Iterator[core.Image | core.Video | str]:
-    """The parts without empty ones; a text's outer blanks go where nothing but pictures is on that side."""
-    texts = [index for index, part in enumerate(parts) if isinstance(part, str) and part.strip()]
+    """The parts without those that are blank, and without blanks around all that is said."""
+    begun = False
     for index, part in enumerate(parts):
         if not isinstance(part, str):
             yield part
-        elif index in texts:
-            if index == texts[0]:
-                part = part.lstrip()  # noqa: PLW2901
-            yield part.rstrip() if index == texts[-1] else part
+        elif part.strip():
+            left = part if begun else part.lstrip()
+            yield left if index < len(parts) - 1 else left.rstrip()
+            begun = True

@@ -205,6 +205,7 @@ def test_urls(folder: Path) -> None:
         ("http://example.org/b.mp4", "video"),
     ]
     assert not found.problems
+    assert not find("https://example.org/page.html *.jpg", pasted=True).attachments
 
 
 def test_windows_paths_where_wsl_has_them(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
