@@ -92,11 +92,8 @@ def _error(name: str, seen: Seen) -> core.errors.InputError:
 
     code, reason, hint = reason_against(seen, name)
     kinds = {"input_missing": core.errors.MissingInput, "url": core.errors.UrlError}
-    hint = (
-        folder_hint(seen.source)
-        if seen.state == "folder"
-        else "check the path, and quote it if it has blanks"
-        if seen.state == "missing" and code != "url"
-        else hint
-    )
+    if seen.state == "folder":
+        hint = folder_hint(seen.source)
+    elif code == "input_missing":
+        hint = "check the path, and quote it if it has blanks"
     return kinds.get(code, core.errors.UnreadableInput)(f"{name}: {reason}", hint=hint)

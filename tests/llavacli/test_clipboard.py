@@ -27,6 +27,7 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
     folder.mkdir()
     monkeypatch.setenv("PATH", str(folder))
     monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setenv("PATHEXT", ".exe")  # what programs end with, where the platform is Windows
     for name in ("DISPLAY", "WAYLAND_DISPLAY", "WSL_DISTRO_NAME", "TMUX", "SSH_CONNECTION", "SSH_TTY"):
         monkeypatch.delenv(name, raising=False)
     Path("picture.png").write_bytes(PNG)
@@ -45,7 +46,7 @@ def test_wayland(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WAYLAND_DISPLAY", "wayland-0")
     program(
         "wl-paste",
-        'case "$*" in --list-types) echo text/plain; echo image/jpeg; echo image/png;; *image/png) cat picture.png;; esac',
+        'case "$*" in --list-types) printf "text/plain\\nimage/jpeg\\nimage/png\\n";; *png) cat picture.png;; esac',
     )
     assert paste() == clipboard.Source("clipboard", PNG)
 
