@@ -10,13 +10,12 @@ from llavacli.failures import UsageError
 from llavacli.options import GenerationOptions, ModelOptions
 from llavacli.repl import opening, parameters
 from llavacli.repl.answering import Answering
+from llavacli.repl.composing import composed, question, refuse_words, turn_of
 from llavacli.repl.fitting import ContextPolicy, make_room, messages_of, policy_in, refused, several
 from llavacli.repl.keeping import Keeper
-from llavacli.repl.placeholders import numbers_in, parts_of, words_in
 from llavacli.repl.recording import answer_of, header_of
 from llavacli.repl.restoring import restored, resumed_settings
 from llavacli.repl.turns import Attachment, Notice, Tally, Turn, measured
-from llavacli.request import IMAGE_PROMPT, VIDEO_PROMPT, Question, question_of
 from llavacli.sessions import records
 from llavacli.sources import Source
 
@@ -41,7 +40,6 @@ class Conversation:
     ) -> None:
         self.model = model
         self.generation = generation
-        self.system = generation.system
         self.context = context
         self.keeper = keeper
         self.turns: list[Turn] = []
@@ -81,7 +79,7 @@ class Conversation:
     @property
     def header(self) -> records.Header:
         """What holds for the whole conversation, as it is kept."""
-        return header_of(self.model, replace(self.generation, system=self.system))
+        return header_of(self.model, self.generation)
 
     @property
     def captions(self) -> bool:
@@ -117,7 +115,7 @@ class Conversation:
         """Answer what was typed, with the attachments that are pending; these alone are asked the usual prompt."""
 
         def events(answering: Answering) -> Events:
-            turn = self.composed(text)
+            turn = composed(text, self.pending, self.attachments, self.generation, captions=self.captions)
             if self.turns and self.turns[-1].answer is None:  # restored, and given up now
                 self.undo()
             yield from self._answer(answering, self.turns, turn)
@@ -127,13 +125,13 @@ class Conversation:
     def retry(self) -> Answering:
         """Answer the last turn anew."""
         last = self._last("ask again")
-        turn = replace(last, question=self._question(last.text), answer=None, done=None, finish_reason=None)
+        turn = replace(last, question=question(last.text, self.generation), answer=None, done=None, finish_reason=None)
         notices = [] if self.generation.temperature > 0 or last.answer is None else [GREEDY]
         return Answering(lambda answering: self._answer(answering, self.turns[:-1], turn, notices))
 
     def edit(self, text: str) -> Answering:
         """Put other words in the last turn, with the attachments it has, and answer it."""
-        turn = self._turn(text, self._last("edit").attachments)
+        turn = turn_of(text, self._last("edit").attachments, self.attachments, self.generation)
         return Answering(lambda answering: self._answer(answering, self.turns[:-1], turn))
 
     def go_on(self) -> Answering:
@@ -147,11 +145,10 @@ class Conversation:
 
     def undo(self, count: int = 1) -> Sequence[Turn]:
         """Take the last turns back, and what was attached to them; the turns, in order."""
-        if not 1 <= count <= len(self.turns):
-            have = (
-                f"there are {len(self.turns)}" if len(self.turns) > 1 else "there is one" if self.turns else "none yet"
-            )
-            raise UsageError(f"cannot take back {count} turns: {have}", hint="/undo alone takes the last one back")
+        self._last("take back")
+        if count > len(self.turns):
+            have = "there is one turn" if len(self.turns) == 1 else f"there are {len(self.turns)} turns"
+            raise UsageError(f"{have}, not {count}", hint="/undo alone takes the last one back")
         self.turns, undone = self.turns[:-count], self.turns[-count:]
         self.keeper.cut(len(self.turns))
         return undone
@@ -168,7 +165,7 @@ class Conversation:
         settings = resumed_settings(replace(self.generation, system=None), kept.header)
         self.keeper.resume(kept)
         self.turns, self.pending = made.turns, []
-        self.generation, self.system = settings, settings.system
+        self.generation = settings
         self._numbered = max((each.number for each in self.attachments), default=0)
         self._told.clear()
         return made.notices
@@ -192,46 +189,26 @@ class Conversation:
         self.pending.append(attachment)
         return attachment
 
-    def attachment(self, number: int | None = None) -> Attachment:
-        """The attachment of that number, by default the last."""
-        attachments = self.attachments
-        if number is None and attachments:
-            return attachments[-1]
-        found = next((each for each in attachments if each.number == number), None)
-        if found is None:
-            numbers = ", ".join(str(each.number) for each in attachments)
-            hint = f"there are: {numbers}" if numbers else "/image PATH adds one"
-            what = "there is no picture and no clip" if number is None else f"no picture or clip has number {number}"
-            raise UsageError(what, hint=hint)
-        return found
-
-    def drop(self, number: int) -> Attachment:
-        """Take an attachment out of the conversation; what follows is asked as if it had never been there."""
-        found = self.attachment(number)
-        self.pending = [each for each in self.pending if each.number != number]
-        for index, turn in enumerate(self.turns):
-            if any(each.number == number for each in turn.attachments):
-                changed = opening.without(turn, found)
-                self._rewrite(index, [changed] if changed.parts else [])
-        return found
-
-    def mark(self, attachment: Attachment, marks: Sequence[core.Mark]) -> Attachment:
-        """Have these marks, and no others, on a picture, wherever in the conversation it is."""
-        marked = opening.opened(self.session, self.generation, attachment.source, attachment.number, marks)
-        self.pending = [marked if each.number == marked.number else each for each in self.pending]
-        for index, turn in enumerate(self.turns):
-            if any(each.number == marked.number for each in turn.attachments):
-                self._rewrite(index, [opening.exchanged(turn, marked)])
-        return marked
+    def rewrite(self, turn: Turn, changed: Turn | None) -> None:
+        """Put a turn, or nothing, in the place of one."""
+        index = next(index for index, each in enumerate(self.turns) if each is turn)
+        self.turns[index : index + 1] = [] if changed is None else [changed]
+        self.keeper.changed(index, changed)
 
     # Settings
+
+    @property
+    def system(self) -> str | None:
+        """The system prompt."""
+        return self.generation.system
 
     def set_system(self, text: str | None) -> None:
         """Give the model another system prompt, or none."""
         if self.loaded is not None and self.captions:
-            self._refuse_words("", text)
-        question_of(replace(self.generation, system=text), ())  # refuses what is no UTF-8
-        self.system = text
+            refuse_words("", text)
+        generation = replace(self.generation, system=text)
+        question("", generation)  # refuses what is no UTF-8
+        self.generation = generation
         self._keep_header()
 
     def set(self, name: str, value: str) -> None:
@@ -254,38 +231,9 @@ class Conversation:
 
     def params(self) -> dict[str, Any]:
         """What a record says of the settings, without an answer."""
-        return self._question("").params(None)
+        return question("", self.generation).params(None)
 
     # How a turn is answered
-
-    def composed(self, text: str) -> Turn:
-        """The turn that these words and the pending attachments make; nothing is changed."""
-        pending = self.pending
-        if self.captions:
-            self._refuse_words(text, self.system)
-            pending = pending[:1]
-        elif pending and not words_in(text):
-            clips = all(each.source.is_clip for each in pending)
-            text = f"{text} {self.generation.prompt or (VIDEO_PROMPT if clips else IMAGE_PROMPT)}".lstrip()
-        if not text and not pending:
-            raise UsageError("there is nothing to send", hint="type a question, or attach a picture: /image PATH")
-        return self._turn(text, pending)
-
-    def _turn(self, text: str, attachments: Sequence[Attachment]) -> Turn:
-        """A turn ready to be asked."""
-        numbers = [each.number for each in attachments]
-        again = [each for each in self.attachments if each.number in set(numbers_in(text)).difference(numbers)]
-        shown = {each.number: each.part for each in (*attachments, *again) if not each.missing}
-        return Turn(
-            text=text,
-            attachments=(*attachments, *again),
-            parts=tuple(parts_of(text, shown)),
-            question=self._question(text),
-        )
-
-    def _question(self, text: str) -> Question:
-        """How it is asked: by the settings as they are now, with a seed of its own."""
-        return question_of(replace(self.generation, prompt=text or None, system=self.system), ())
 
     def _answer(
         self, answering: Answering, before: Sequence[Turn], turn: Turn, notices: Sequence[Notice] = ()
@@ -315,11 +263,11 @@ class Conversation:
         """The rest of an answer."""
         import llavacli_core as core
 
+        turn = replace(last, question=question(last.text, self.generation))
         self._place([last] if self.captions else self.turns)
-        question = self._question(last.text)
-        for event in answering.run(self.session.go_on(question.sampling)):
+        for event in answering.run(self.session.go_on(turn.question.sampling)):
             if isinstance(event, core.Done):
-                self._done(self.turns[:-1], replace(last, question=question), event)
+                self._done(self.turns[:-1], turn, event)
             yield event
 
     def _prepared(self, before: Sequence[Turn], turn: Turn) -> Iterator[Notice]:
@@ -353,23 +301,11 @@ class Conversation:
         """Make these turns the session's."""
         self.session.messages[:] = messages_of(turns, None if self.captions else self.system)
 
-    def _rewrite(self, index: int, changed: Sequence[Turn]) -> None:
-        """Put a turn, or nothing, in the place of one."""
-        self.turns = [*self.turns[:index], *changed, *self.turns[index + 1 :]]
-        self.keeper.changed(index, changed)
-
     def _last(self, what: str) -> Turn:
         """The last turn, to do something with."""
         if not self.turns:
             raise UsageError(f"there is no turn to {what}", hint="ask something first")
         return self.turns[-1]
-
-    def _refuse_words(self, text: str, system: str | None) -> None:
-        """Words for a captioner."""
-        if text:
-            raise UsageError("this model writes captions without a prompt", hint="give it a picture alone")
-        if system is not None:
-            raise UsageError("this model writes captions, and takes no system prompt", hint="/system none removes it")
 
     def _keep_header(self) -> None:
         """Have what holds for the whole conversation kept."""

@@ -78,8 +78,16 @@ def refused(session: core.Session, turns: Sequence[Turn], pending: Sequence[Atta
     if clips and not info.takes_videos:
         yield f"this model takes no videos: take out {clips} with /drop before the next turn"
         return
-    plan = session.plan() if session.messages else None
-    if plan is not None and plan.room < 1:
+    if not session.messages:
+        return
+    import llavacli_core as core
+
+    try:
+        plan = session.plan()
+    except core.errors.CoreError as error:
+        yield f"the conversation cannot be shown to this model as it is: {error}"
+        return
+    if plan.room < 1:
         yield (
             f"the conversation has {plan.prompt_tokens} tokens and this model {plan.positions} positions: "
             f"{_freeing(turns, 'error')}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -57,13 +57,13 @@ class Keeper:
         if self._saved is not None and len(self._saved.turns) > 2 * position:
             self._write(lambda saved: saved.cut(2 * position))
 
-    def changed(self, position: int, turns: Sequence[Turn]) -> None:
-        """The turn at a position has other attachments, or with no `turns` it is gone."""
+    def changed(self, position: int, turn: Turn | None) -> None:
+        """The turn at a position has other attachments, or if it is None, it is gone."""
 
         def write(saved: Saved) -> None:
             rows = saved.turns[2 * position :]
-            asked = [replace(rows[0], parts=parts_of(turn, self._copy)) for turn in turns]
-            saved.put([*asked, *rows[1 if turns else 2 :]], at=2 * position)
+            asked = [] if turn is None else [replace(rows[0], parts=parts_of(turn, self._copy)), *rows[1:2]]
+            saved.put([*asked, *rows[2:]], at=2 * position)
 
         if self._saved is not None:
             self._write(write)

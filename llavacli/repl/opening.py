@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from llavacli.failures import UsageError
 from llavacli.options import GenerationOptions
-from llavacli.repl.turns import Attachment, Turn
+from llavacli.repl.turns import Attachment
 from llavacli.sources import STDIN, Source, named, unreadable
 
 if TYPE_CHECKING:
@@ -48,22 +48,3 @@ def opened(
 def marks_of(attachment: Attachment) -> tuple[core.Mark, ...]:
     """What is drawn on it."""
     return tuple(getattr(attachment.part, "marks", ()))
-
-
-def without(turn: Turn, attachment: Attachment) -> Turn:
-    """A turn that had never had the attachment."""
-    return replace(
-        turn,
-        attachments=tuple(each for each in turn.attachments if each.number != attachment.number),
-        parts=tuple(part for part in turn.parts if part is not attachment.part),
-    )
-
-
-def exchanged(turn: Turn, new: Attachment) -> Turn:
-    """A turn that has another attachment in the place of the one of the same number."""
-    old = [each.part for each in turn.attachments if each.number == new.number]
-    return replace(
-        turn,
-        attachments=tuple(new if each.number == new.number else each for each in turn.attachments),
-        parts=tuple(new.part if any(part is each for each in old) else part for part in turn.parts),
-    )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from llavacli.failures import UsageError
 from llavacli.render.text import escaped
+from llavacli.repl import album
 from llavacli.repl.clipboard import paste
 from llavacli.repl.parameters import OFF
 from llavacli.repl.patterns import expand
@@ -70,7 +71,7 @@ def _show(conversation: Conversation, arguments: Sequence[str], screen: Screen) 
     numbers = [argument for argument in arguments if argument != "--as-seen"]
     if len(numbers) > 1:
         raise UsageError("/show shows one picture at a time", hint=SHOW)
-    screen.show(conversation.attachment(number_in(numbers[0], SHOW) if numbers else None), as_seen=as_seen)
+    screen.show(album.numbered(conversation, number_in(numbers[0], SHOW) if numbers else None), as_seen=as_seen)
     return None
 
 
@@ -79,12 +80,12 @@ def _mark(conversation: Conversation, arguments: Sequence[str], screen: Screen) 
 
     first = arguments[0].removeprefix("#")
     numbered = first.isascii() and first.isdigit()
-    attachment = conversation.attachment(number_in(first, MARK) if numbered else None)
+    attachment = album.numbered(conversation, number_in(first, MARK) if numbered else None)
     specs = arguments[1:] if numbered else arguments
     if not specs:
         raise UsageError("/mark needs a mark to draw", hint=MARK)
     marks = () if [spec.lower() for spec in specs] in ([word] for word in OFF) else tuple(map(core.Mark.parse, specs))
-    marked = conversation.mark(attachment, marks)
+    marked = album.mark(conversation, attachment, marks)
     screen.note(f"{marked.label} is marked {' '.join(map(str, marks))}" if marks else f"{marked.label} has no marks")
     return None
 
@@ -95,7 +96,7 @@ def _paste(conversation: Conversation, _: Sequence[str], screen: Screen) -> Next
 
 
 def _drop(conversation: Conversation, arguments: Sequence[str], screen: Screen) -> Next:
-    dropped = conversation.drop(number_in(arguments[0], "/drop N"))
+    dropped = album.drop(conversation, number_in(arguments[0], "/drop N"))
     screen.note(f"took {dropped.label} {dropped.source.name} out of the conversation")
     return None
 

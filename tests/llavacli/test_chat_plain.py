@@ -191,6 +191,7 @@ def test_model_text_is_exact_in_records_and_in_pipes(say: Say) -> None:
     assert say(lines=b"hello\n", script={"pieces": [nasty]}).stdout == nasty.encode() + b"\n"
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_no_earlier_turn_is_lost(home: Path, random_pauses: list[float]) -> None:
     """Twenty times, with the real model: what was answered is there afterwards, and the database is whole."""
     assert core.Engine  # torch is loaded once, before the forks

@@ -10,6 +10,7 @@ import pytest
 
 import llavacli_core as core
 from llavacli.failures import UsageError
+from llavacli.repl import album
 from llavacli.repl.conversation import Conversation
 from llavacli.sessions.store import Store
 from tests.llavacli.talking import SHAPES, WIDE, afresh, hear, load, talk
@@ -68,7 +69,7 @@ def test_retry_undo_and_edit_cut_back_and_compute_little(chat: Conversation) -> 
     assert chat.tally.encoded == 1
     assert [turn.text for turn in chat.undo()] == ["What colour is the circle?"]
     assert (chat.turns, chat.attachments) == ([], [])
-    with pytest.raises(UsageError, match="cannot take back 1 turns: none yet"):
+    with pytest.raises(UsageError, match="there is no turn to take back"):
         chat.undo()
 
 
@@ -114,23 +115,23 @@ def test_a_dropped_picture_had_never_been_there(chat: Conversation) -> None:
     chat.attach(SHAPES)
     hear(chat.ask("How many shapes are there?"))
     chat.attach(WIDE)
-    assert chat.drop(2).source.name == WIDE  # pending
+    assert album.drop(chat, 2).source.name == WIDE  # pending
     chat.attach(WIDE)
     hear(chat.ask("How many shapes are there?"))
     assert [each.number for each in chat.attachments] == [1, 3]
-    chat.drop(1)
+    album.drop(chat, 1)
     heard = hear(chat.ask("What colour is the circle?"))
     assert heard.done is not None
     assert [image.width for image in heard.done.images] == [640]
     assert heard.text == afresh(chat, max_tokens=48)
     with pytest.raises(UsageError, match="no picture or clip has number 1"):
-        chat.drop(1)
+        album.drop(chat, 1)
 
 
 def test_a_mark_is_drawn_wherever_the_picture_is(chat: Conversation) -> None:
     attachment = chat.attach(SHAPES)
     hear(chat.ask("How many shapes are there?"))
-    chat.mark(attachment, [core.Mark.parse("box:10%,10%,50%,50%:red")])
+    album.mark(chat, attachment, [core.Mark.parse("box:10%,10%,50%,50%:red")])
     heard = hear(chat.retry())
     assert heard.done is not None
     assert heard.done.images[0].marks == ("box:10%,10%,50%,50%:red",)
