@@ -15,8 +15,11 @@ def statistics(done: core.Done) -> str:
     usage, timing = done.usage, done.timing
     first = timing.prepare + timing.vision + timing.prefill
     speed = f" ({usage.completion_tokens / timing.decode * 1e3:.1f} tokens/s)" if timing.decode > 0 else ""
-    cached = f", {usage.cached_tokens} cached" if usage.cached_tokens else ""
+    seen = shown(done.images, done.videos)
+    known = [f"{usage.image_tokens} for {seen}"] if seen else []
+    known += [f"{usage.cached_tokens} cached"] if usage.cached_tokens else []
+    of_them = f" ({', '.join(known)})" if known else ""
     return (
-        f"{usage.prompt_tokens} prompt tokens ({usage.image_tokens} for {shown(done.images, done.videos)}{cached}), "
+        f"{usage.prompt_tokens} prompt tokens{of_them}, "
         f"{usage.completion_tokens} new in {timing.decode / 1e3:.2f} s{speed}, the first after {first / 1e3:.2f} s"
     )

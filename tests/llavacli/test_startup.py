@@ -17,6 +17,7 @@ HEAVY = {"torch", "numpy", "PIL", "jinja2", "prompt_toolkit", "rich", "huggingfa
         ["--help"],
         ["-h"],
         ["--version"],
+        ["chat", "--help"],
         ["describe", "--help"],
         ["mark", "--help"],
         ["descibe"],
