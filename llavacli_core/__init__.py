@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from llavacli_core.engine.processor import Processor as Processor
     from llavacli_core.engine.request import Request as Request
     from llavacli_core.engine.scores import Scores as Scores
+    from llavacli_core.engine.seen import SeenTiles as SeenTiles
+    from llavacli_core.engine.seen import tiles_as_seen as tiles_as_seen
     from llavacli_core.engine.session import Session as Session
     from llavacli_core.events import BatchEvent as BatchEvent
     from llavacli_core.events import Done as Done
@@ -69,6 +71,8 @@ else:
         "Request": "engine.request",
         "load_processor": "engine.open",
         "Scores": "engine.scores",
+        "SeenTiles": "engine.seen",
+        "tiles_as_seen": "engine.seen",
         "Session": "engine.session",
         "Done": "events",
         "Event": "events",
