@@ -86,6 +86,7 @@ def _attachment(attachment: Attachment, keep: Keep) -> records.Attachment:
         max_tiles=getattr(part, "max_tiles", None),
         asked_frames=getattr(part, "frames", None),
         asked_fps=getattr(part, "fps", None),
+        label=attachment.number,
     )
 
 

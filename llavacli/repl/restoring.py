@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,6 @@ from llavacli.sources import Source, is_url, unreadable
 if TYPE_CHECKING:
     from llavacli.repl.turns import Seen
 
-LABEL = re.compile(r"\[(Image|Video) #([1-9][0-9]{0,5})\]")
 DEMO = "demo"
 
 
@@ -98,17 +96,12 @@ def _answer(turn: Turn, row: records.Turn) -> None:
 
 
 def _numbers(conversation: records.Conversation) -> Iterator[int]:
-    """The attachments' numbers, in order: those that the words call them by if that can be, else counted."""
-    taken = 0
-    for turn in conversation.turns:
-        labels = [int(match[2]) for match in LABEL.finditer(turn.text)]
-        kinds = len(turn.attachments)
-        named = (
-            labels if len(labels) == kinds and labels == sorted(set(labels)) and min(labels, default=1) > taken else []
-        )
-        for number in named or range(taken + 1, taken + 1 + kinds):
-            taken = number
-            yield number
+    """The attachments' numbers, in order; those that none was written down of are counted on."""
+    highest = 0
+    for attachment in (each for turn in conversation.turns for each in turn.attachments):
+        number = attachment.label if attachment.label is not None and attachment.label > 0 else highest + 1
+        highest = max(highest, number)
+        yield number
 
 
 def _attachment(row: records.Attachment, number: int, notices: list[str]) -> Attachment:

@@ -99,7 +99,7 @@ def _attachment_in(values: _Values) -> Attachment:
         **{
             field.name: values.optional_number(field.name, whole=field.name != "asked_fps")
             for field in fields(Attachment)
-            if field.name in ("width", "height", "tiles", "tokens", "max_tiles", "asked_frames", "asked_fps")
+            if field.name in ("width", "height", "tiles", "tokens", "max_tiles", "asked_frames", "asked_fps", "label")
         },
     }
     marks, frames = values.listed("marks"), values.listed("frames")

@@ -24,7 +24,8 @@ class Attachment:
 
     `path` is absolute, or a URL; it is None when the bytes came from the clipboard or stdin, and then `stored` is the
     absolute path of the copy. `marks` are canonical texts. `max_tiles`, `asked_frames` and `asked_fps` were asked for;
-    `tiles`, `tokens` and `frames` (the numbers of the frames that were seen) came of it.
+    `tiles`, `tokens` and `frames` (the numbers of the frames that were seen) came of it. `label` is the number that
+    the words call it by.
     """
 
     kind: Kind
@@ -41,6 +42,7 @@ class Attachment:
     max_tiles: int | None = None
     asked_frames: int | None = None
     asked_fps: float | None = None
+    label: int | None = None
 
     @property
     def source(self) -> str | None:

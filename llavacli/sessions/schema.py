@@ -60,6 +60,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (  # the n-th leads from version n to 
             max_tiles INTEGER,
             asked_frames INTEGER,
             asked_fps REAL,
+            label INTEGER,
             PRIMARY KEY (turn, number)
         ) WITHOUT ROWID
         """,

@@ -10,9 +10,13 @@ import pytest
 
 import llavacli_core as core
 from llavacli.failures import UsageError
+from llavacli.options import GenerationOptions, ModelOptions
 from llavacli.repl import album
 from llavacli.repl.conversation import Conversation
+from llavacli.repl.restoring import resumed_model, resumed_settings
+from llavacli.sessions.records import Header
 from llavacli.sessions.store import Store
+from llavacli.sources import Source
 from tests.llavacli.talking import SHAPES, WIDE, afresh, hear, load, talk
 
 
@@ -313,3 +317,53 @@ def test_a_clip_is_refused_where_none_are_taken(chat: Conversation, tmp_path: Pa
     with pytest.raises(core.errors.CoreError):
         chat.attach(SHAPES, clip=True)
     assert chat.pending == []
+
+
+def test_a_picture_without_a_file_is_kept_as_a_copy(chat: Conversation, database: Path) -> None:
+    chat.attach_source(Source("clipboard", Path(SHAPES).read_bytes()))
+    hear(chat.ask("How many shapes are there?"))
+    later = talk(database)
+    assert later.resume(Store.open(str(database)).load(str(chat.keeper.id))) == []
+    heard = hear(later.ask("What colour is the circle?"))
+    assert heard.text == "The circle is red."
+    assert Store.open(str(database)).load(str(chat.keeper.id)).turns[0].attachments[0].stored is not None
+
+
+def test_a_store_that_fails_is_told_once_and_the_chat_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    chat = talk(tmp_path / "file" / "sessions.db")
+    told: list[str] = []
+    chat.keeper._warn = told.append
+    hear(chat.ask("hello"))
+    hear(chat.ask("and now?"))
+    assert len(chat.turns) == 2
+    assert len(told) == 1
+    assert told[0].startswith("from here on the conversation is not kept: ")
+
+
+def test_labels_keep_their_numbers(chat: Conversation, database: Path) -> None:
+    """A picture that is named once more is shown once more, and after a restart still."""
+    for _ in range(2):
+        chat.attach(SHAPES)
+    album.drop(chat, 1)
+    chat.attach(WIDE)
+    hear(chat.ask("[Image #2] or [Image #3]?"))
+    heard = hear(chat.ask("[Image #3] What is this?"))
+    assert heard.done is not None
+    assert [image.width for image in heard.done.images] == [480, 640, 640]
+    later = talk(database)
+    later.resume(Store.open(str(database)).load(str(chat.keeper.id)))
+    assert [each.number for each in later.attachments] == [2, 3, 3]
+    assert hear(later.retry()).text == hear(chat.retry()).text
+
+
+def test_what_is_given_now_outranks_what_held_then() -> None:
+    header = Header(
+        model="org/then", revision="r", system="Be brief.", settings={"beams": 2, "max_tokens": 9, "odd": 1}
+    )
+    assert resumed_model(ModelOptions(), header) == ModelOptions(model="org/then", revision="r")
+    assert resumed_model(ModelOptions(model="org/now"), header) == ModelOptions(model="org/now")
+    settings = resumed_settings(GenerationOptions(max_tokens=5), header)
+    assert settings == GenerationOptions(max_tokens=5, beams=2, system="Be brief.")
+    broken = Header(model="org/then", settings={"temperature": "hot"})
+    assert resumed_settings(GenerationOptions(), broken) == GenerationOptions()

@@ -55,7 +55,7 @@ def test_a_captioner_answers_picture_after_picture(captioner: core.Engine, tmp_p
     hear(chat.retry())
     chat.set("max-tokens", "none")
     assert chat.turns[-1].finish_reason == "length"
-    assert hear(chat.go_on()).text == captions[1]
+    assert hear(chat.go_on()).text.startswith(captions[1])
     album.drop(chat, 1)
     assert len(chat.turns) == 1
 
