@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from prompt_toolkit.buffer import Buffer
     from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
-Words = Callable[[str], str]  # from what was pasted to what is inserted for it
+Telling = Callable[[], None]  # writes a line above the prompt
+Pasted = Callable[[str], tuple[str, Sequence[Telling]]]  # from what was pasted to what is inserted, and told of it
 
 HELP = (
     ("Enter", "send"),
@@ -23,8 +24,9 @@ HELP = (
 )
 
 
-def bindings(pasted: Words) -> KeyBindings:
+def bindings(pasted: Pasted) -> KeyBindings:
     """The key bindings; `pasted` gives what is inserted for a bracketed paste."""
+    from prompt_toolkit.application import run_in_terminal
     from prompt_toolkit.enums import DEFAULT_BUFFER
     from prompt_toolkit.filters import has_focus
     from prompt_toolkit.key_binding import KeyBindings
@@ -40,7 +42,10 @@ def bindings(pasted: Words) -> KeyBindings:
 
     @keys.add(Keys.BracketedPaste, filter=typing)
     def paste(event: KeyPressEvent) -> None:
-        event.current_buffer.insert_text(pasted(event.data.replace("\r\n", "\n").replace("\r", "\n")))
+        inserted, told = pasted(event.data.replace("\r\n", "\n").replace("\r", "\n"))
+        event.current_buffer.insert_text(inserted)
+        for telling in told:
+            run_in_terminal(telling)
 
     return keys
 

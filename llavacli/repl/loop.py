@@ -6,18 +6,20 @@ import importlib
 import signal
 import threading
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from llavacli import completion
 from llavacli.failures import failure
-from llavacli.repl import commands, streaming
+from llavacli.repl import commands, keys, streaming
 from llavacli.repl.answering import Answering
 from llavacli.repl.completer import Known, completer
 from llavacli.repl.cooked import CookedPrompt
 from llavacli.repl.history import history
 from llavacli.repl.look import Look
+from llavacli.repl.placing import NotThere, attached
 from llavacli.repl.prompt import EditedPrompt, Surroundings
-from llavacli.repl.screen import TerminalScreen, described
+from llavacli.repl.screen import TerminalScreen
 from llavacli.repl.slash import Leave, Next, Typed
 from llavacli.repl.status import Status, status_line
 from llavacli.repl.terminal import quiet_keys
@@ -48,11 +50,13 @@ def run(
     with quiet_keys(stopper, by_line=look.by_line, before_stop=screen.clear_indicator):
         if not look.by_line:
             threading.Thread(target=importlib.import_module, args=("prompt_toolkit",), daemon=True).start()
-        screen.greet(conversation.info)  # loads the model
+        conversation.load()
+        screen.greet(conversation.info)
         for source in sources:
-            screen.note(described(conversation.attach(source)))
+            screen.note(conversation.attach(source).described)
         chat = Chat(conversation, screen, stopper)
-        return chat.talk(_prompt(conversation, screen, look, output, stopper))
+        chat.begin()
+        return chat.talk(_prompt(chat, conversation, screen, look, stopper))
 
 
 class Chat:
@@ -62,7 +66,13 @@ class Chat:
         self._conversation = conversation
         self._screen = screen
         self._stopper = stopper
-        self._typed: Typed | None = None  # what the next line begins with, and is for
+        self._typed: Typed | None = None  # what the next line begins with, and which command it is for
+
+    def begin(self) -> None:
+        """Answer what was asked on the command line."""
+        if self._conversation.generation.prompt is not None:
+            self._take(self._conversation.generation.prompt, command=False)
+        self._answer_waiting()
 
     def talk(self, prompt: Prompt) -> int:
         """Read lines until the user leaves; the exit code."""
@@ -79,17 +89,22 @@ class Chat:
                 self._screen.note("Ctrl-C again leaves, as Ctrl-D does")
                 continue
             warned = False
-            if line.strip() and not self._take(line):
+            if not line.strip():
+                self._typed = None
+            elif not self._take(line, command=commands.is_command(line)):
                 return 0
+            self._answer_waiting()
 
-    def _take(self, line: str) -> bool:
-        """Answer or obey a line; False when it asks to leave."""
+    def _take(self, line: str, *, command: bool) -> bool:
+        """Answer or obey a line; False when it asks to leave. A line that was not sent is there again to be changed."""
+        typed, self._typed = self._typed, None
         try:
             with self._stopper.interruptible(_give_up):
-                following = self._following(line)
+                following = self._following(line, typed, command=command)
                 if isinstance(following, Answering):
                     streaming.show(following, self._screen, self._stopper)
-                self._typed = following if isinstance(following, Typed) else None
+                elif isinstance(following, Typed):
+                    self._typed = following
             return not isinstance(following, Leave)
         except _GivenUp:
             self._stopper.check()
@@ -99,22 +114,44 @@ class Chat:
         except Exception as error:
             self._stopper.check()
             self._screen.failed(failure(error), error)
-        self._typed = None
+            if isinstance(error, NotThere):
+                self._typed = Typed(line, "")
         return True
 
-    def _following(self, line: str) -> Next:
+    def _following(self, line: str, typed: Typed | None, *, command: bool) -> Next:
         """What a line leads to."""
-        if self._typed is not None:
-            return commands.BY_NAME[self._typed.command.removeprefix("/")].run(self._conversation, [line], self._screen)
-        if commands.command_in(line) is not None:
+        if typed is not None and typed.command:
+            edited = commands.BY_NAME[typed.command.removeprefix("/")]
+            return edited.run(self._conversation, [line], self._screen)
+        if command:
             return commands.run(line, self._conversation, self._screen)
-        return self._conversation.ask(commands.words_in(line))
+        words = attached(commands.words_in(line), self._conversation, self._screen.note, pasted=False)
+        return self._conversation.ask(words)
+
+    def _answer_waiting(self) -> None:
+        """A captioner's pictures are turns by themselves; one that fails is kept, and so are those after it."""
+        while self._conversation.waits:
+            waiting = len(self._conversation.pending)
+            self._take("", command=False)
+            if len(self._conversation.pending) == waiting:
+                break
+
+    def pasted(self, text: str) -> tuple[str, Sequence[keys.Telling]]:
+        """What a paste puts into the line, a label for each picture, which is attached; and what to tell of it."""
+        told: list[keys.Telling] = []
+        try:
+            text = attached(
+                text, self._conversation, lambda line: told.append(partial(self._screen.note, line)), pasted=True
+            )
+        except Exception as error:
+            told.append(partial(self._screen.failed, failure(error), error))
+        return text, told
 
 
-def _prompt(conversation: Conversation, screen: TerminalScreen, look: Look, output: Output, stopper: Stopper) -> Prompt:
+def _prompt(chat: Chat, conversation: Conversation, screen: TerminalScreen, look: Look, stopper: Stopper) -> Prompt:
     """What lines are typed at."""
     if look.by_line:
-        return CookedPrompt(output, stopper)
+        return CookedPrompt(screen.output, stopper)
     kept, problem = history(kept=look.history)
     if problem is not None:
         screen.note(f"the history is not kept: {problem}")
@@ -122,8 +159,8 @@ def _prompt(conversation: Conversation, screen: TerminalScreen, look: Look, outp
         history=kept,
         completer=completer(_known(conversation)),
         status=lambda width: status_line(_status(conversation), width),
-        pasted=lambda text: text,
-        colored=output.colored,
+        pasted=chat.pasted,
+        colored=screen.output.colored,
     )
     return EditedPrompt(around, stopper)
 

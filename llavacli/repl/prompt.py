@@ -27,7 +27,7 @@ class Surroundings:
     history: History
     completer: Completer
     status: Callable[[int], str]  # from the terminal's width
-    pasted: keys.Words
+    pasted: keys.Pasted
     colored: bool
 
 

@@ -31,9 +31,12 @@ class TerminalScreen:
         self._stopper = stopper
         self._indicator: Indicator | None = None
         self.spins = not look.by_line
+        self.announces = look.accessible
 
     def greet(self, info: core.ModelInfo) -> None:
         """Say who answers, and where help is."""
+        if self._notes.quiet:
+            return
         self.note(f"{info.id} · {info.max_positions:,} tokens of context · {GREETING}")
 
     def answer(self, answering: Answering) -> None:
@@ -42,7 +45,7 @@ class TerminalScreen:
 
     def begin_answer(self) -> Writing:
         """The first piece has come."""
-        return AsItIs(self.output)
+        return AsItIs()
 
     def say(self, text: str) -> None:
         """Show what was asked for, as text."""
@@ -61,8 +64,10 @@ class TerminalScreen:
         raise UsageError("not here")
 
     def copy(self, text: str) -> None:
-        """Put text on the clipboard."""
-        raise UsageError("not here")
+        """Put text on the clipboard; where no program does, ask the terminal to, if it understands."""
+        from llavacli.repl import clipboard
+
+        clipboard.copy(text, None if self.look.by_line else self.output.write)
 
     def failed(self, what: Failure, cause: BaseException) -> None:
         """Say what went wrong and what to do; with --debug, where it came from."""
@@ -85,17 +90,3 @@ class TerminalScreen:
         """A line that begins with a word of its own colour."""
         head = f"\x1b[{style}m{word}\x1b[0m" if self.output.colored else word
         self.output.write(f"{head} {escaped(text, lines=False)}\n")
-
-
-def described(attachment: Attachment) -> str:
-    """An attachment in a line: `[Image #1] cat.jpg, 640x480, 2144 tokens`."""
-    parts = [f"{attachment.label} {attachment.source.name}"]
-    seen = attachment.seen
-    if seen is not None:
-        frames = getattr(seen, "frames", ())
-        parts += [
-            f"{seen.width}x{seen.height}",
-            *([f"{len(frames)} frames"] if frames else []),
-            f"{seen.tokens} tokens",
-        ]
-    return ", ".join(parts)

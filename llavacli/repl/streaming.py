@@ -20,13 +20,13 @@ STOPPING = "stopping as soon as the prompt is read (Ctrl-C again leaves)"
 
 
 class Writing(Protocol):
-    """Where an answer's pieces go: rendered as Markdown, as they are, or sentence by sentence."""
+    """From an answer's pieces to what is written: Markdown rendered, as they are, or sentence by sentence."""
 
-    def push(self, text: str) -> None:
-        """Take a piece."""
+    def push(self, text: str) -> str:
+        """What may be written now that a piece has come."""
 
-    def finish(self) -> None:
-        """The answer is over: write what was held back, and end the line."""
+    def finish(self) -> str:
+        """The answer is over: what was held back, and the end of the line."""
 
 
 class View(Protocol):
@@ -34,6 +34,7 @@ class View(Protocol):
 
     output: Output
     spins: bool  # whether a word tells that it takes time, and goes again
+    announces: bool  # whether a line tells so, and stays
 
     def begin_answer(self) -> Writing:
         """The first piece has come."""
@@ -61,6 +62,8 @@ def show(answering: Answering, view: View, stopper: Stopper) -> core.Done:
             answering.stop()
 
         view.watch(indicator)
+        if view.announces:
+            view.note("Answering.")
         try:
             with stopper.interruptible(stop):
                 for event in answering:
@@ -72,12 +75,12 @@ def show(answering: Answering, view: View, stopper: Stopper) -> core.Done:
                     else:
                         indicator.erase()
                         writing = writing or view.begin_answer()
-                        writing.push(event.text)
+                        view.output.write(writing.push(event.text))
         finally:
             view.watch(None)
             indicator.erase()
             if writing is not None:
-                writing.finish()
+                view.output.write(writing.finish())
     assert done is not None  # else it had raised
     _say_how_it_ended(done, view, silent=writing is None)
     return done
@@ -96,20 +99,18 @@ def _say_how_it_ended(done: core.Done, view: View, *, silent: bool) -> None:
 
 
 class AsItIs:
-    """Writes pieces as they come, but for what could steer the terminal, and for newlines at the end."""
+    """Pieces as they come, but for what could steer the terminal, and for newlines at the end."""
 
-    def __init__(self, output: Output) -> None:
-        self._output = output
+    def __init__(self) -> None:
         self._newlines = ""
 
-    def push(self, text: str) -> None:
-        """Write a piece; newlines wait until more follows."""
+    def push(self, text: str) -> str:
+        """The piece; newlines wait until more follows."""
         text = self._newlines + text
         kept = text.rstrip("\n")
         self._newlines = text[len(kept) :]
-        if kept:
-            self._output.write(escaped(kept))
+        return escaped(kept)
 
-    def finish(self) -> None:
-        """End the line."""
-        self._output.write("\n")
+    def finish(self) -> str:
+        """The end of the line."""
+        return "\n"

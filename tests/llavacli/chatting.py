@@ -14,13 +14,15 @@ import struct
 import sys
 import termios
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pyte
 
 Before = Callable[[], None]
+Talk = Callable[..., "Chat"]
 SECONDS = 60.0  # before a wait is in vain: machines are busy
 
 
@@ -28,26 +30,28 @@ class Chat:
     """`llavacli chat` as it runs, with what it wrote (`shown`) and what is to be seen of it (`text`)."""
 
     def __init__(
-        self, *args: str, before: Before | None = None, command: str = "chat", columns: int = 80, lines: int = 24
+        self, *args: str, before: Before | None = None, shell: bool = False, columns: int = 80, lines: int = 24
     ) -> None:
         self.master, slave = pty.openpty()
         self.slave = os.dup(slave)  # so that the modes can be read when the process has gone
         self.found = termios.tcgetattr(slave)
         self.screen = pyte.HistoryScreen(columns, lines, history=5000, ratio=1.0)
-        self.screen.write_process_input = lambda data: self.type(data)  # where the cursor is, when asked
+        self.screen.write_process_input = self.type  # where the cursor is, when asked
         self.stream = pyte.ByteStream(self.screen)
         self.shown = b""
         self.exit_code: int | None = None
         self.resize(columns, lines)
         self.pid = os.fork()
         if self.pid == 0:
-            _become([command, *args], slave, self.master, before)
+            _become(["chat", *args], slave, self.master, before, shell=shell)
         os.close(slave)
 
     @property
     def text(self) -> str:
         """All that can be scrolled back to, and the screen."""
-        above = ["".join(line[column].data for column in range(self.screen.columns)) for line in self.screen.history.top]
+        above = [
+            "".join(line[column].data for column in range(self.screen.columns)) for line in self.screen.history.top
+        ]
         return "\n".join(line.rstrip() for line in (*above, *self.screen.display)).rstrip()
 
     def type(self, keys: str) -> None:
@@ -89,7 +93,7 @@ class Chat:
     def read(self, seconds: float) -> bool:
         """Take what appears within some time; False when the process has gone."""
         if not select.select([self.master], [], [], seconds)[0]:
-            return not self._gone()
+            return not self.has_gone()
         try:
             piece = os.read(self.master, 65536)
         except OSError:
@@ -110,7 +114,7 @@ class Chat:
     def end(self) -> int:
         """Read to the end; the exit code, as a shell has it."""
         end = time.monotonic() + SECONDS
-        while not self._gone():
+        while not self.has_gone():
             assert time.monotonic() < end, f"it does not end:\n{self.text}"
             self.read(0.05)
         while select.select([self.master], [], [], 0)[0] and self.read(0):
@@ -124,14 +128,14 @@ class Chat:
 
     def close(self) -> None:
         """Leave nothing behind."""
-        if not self._gone():
+        if not self.has_gone():
             os.kill(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)
         os.close(self.slave)
         with suppress(OSError):
             os.close(self.master)
 
-    def _gone(self) -> bool:
+    def has_gone(self) -> bool:
         """Whether the process has ended; then `exit_code` is known."""
         if self.exit_code is None:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
@@ -141,7 +145,56 @@ class Chat:
         return self.exit_code is not None
 
 
-def _become(args: Sequence[str], slave: int, master: int, before: Before | None) -> None:
+def scripted(
+    pieces: Sequence[str],
+    *,
+    until_stopped: str | None = None,
+    gate: Path | None = None,
+    fault: str | None = None,
+    deaf: bool = False,
+) -> Before:
+    """Have the model answer `pieces` whatever is asked: what to do before the chat begins.
+
+    Asked something that begins with `until_stopped`, it does not end by itself; with `gate`, the first piece alone
+    comes until that file is there; asked `fault`, it breaks; `deaf`, it ends for no one.
+    """
+
+    def answer(
+        _self: object, request: Any, sampling: Any, _memory: object = None, *, stopped: Callable[[], bool]
+    ) -> Iterator[object]:
+        import llavacli_core as core
+
+        asked = request.prompt_text.removesuffix(" ASSISTANT:").rpartition("USER:")[2].split("\n")[-1].strip()
+        if asked == fault:
+            raise RuntimeError("something broke")
+        for index, piece in enumerate(pieces):
+            while index == 1 and gate is not None and not gate.exists():
+                time.sleep(0.005)
+            yield core.Text(piece)
+        endless = until_stopped is not None and asked.startswith(until_stopped)
+        while deaf or (endless and not stopped()):
+            time.sleep(0.005)
+        count = len(request.token_ids)
+        yield core.Done(
+            text="".join(pieces),
+            token_ids=tuple(range(len(pieces))),
+            finish_reason="interrupted" if stopped() else "stop",
+            prompt_text=request.prompt_text,
+            images=request.images,
+            videos=request.videos,
+            usage=core.Usage(prompt_tokens=count, image_tokens=0, cached_tokens=0, completion_tokens=len(pieces)),
+            timing=core.Timing(prepare=1.0, vision=2.0, prefill=3.0, decode=4.0, total=10.0),
+        )
+
+    def before() -> None:
+        from llavacli_core.engine.engine import Engine
+
+        Engine.answer = answer  # type: ignore[method-assign,assignment]
+
+    return before
+
+
+def _become(args: Sequence[str], slave: int, master: int, before: Before | None, *, shell: bool) -> None:
     """Be llavacli from here on, with the terminal as the three standard streams."""
     code = 99
     try:
@@ -155,6 +208,8 @@ def _become(args: Sequence[str], slave: int, master: int, before: Before | None)
         sys.stdout = sys.__stdout__ = open(1, "w", closefd=False)  # noqa: SIM115
         sys.stderr = sys.__stderr__ = open(2, "w", closefd=False)  # noqa: SIM115
         sys.argv = ["llavacli", *args]
+        if shell:
+            _control_jobs()
         import torch
 
         torch.set_num_threads(1)  # the threads of the process that forked are not here
@@ -171,3 +226,24 @@ def _become(args: Sequence[str], slave: int, master: int, before: Before | None)
         os.write(2, traceback.format_exc().encode())
     finally:
         os._exit(code)
+
+
+def _control_jobs() -> None:
+    """Be a shell with one job, which goes on from here: it says when that stopped, and waits for a line to go on."""
+    signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+    modes = termios.tcgetattr(0)
+    job = os.fork()
+    if job == 0:
+        os.setpgid(0, 0)
+        os.tcsetpgrp(0, os.getpid())
+        signal.signal(signal.SIGTTOU, signal.SIG_DFL)
+        return
+    while True:
+        _, status = os.waitpid(job, os.WUNTRACED)
+        if not os.WIFSTOPPED(status):
+            os._exit(os.waitstatus_to_exitcode(status))
+        os.tcsetpgrp(0, os.getpid())
+        os.write(1, b"\r\nstopped, as found\r\n" if termios.tcgetattr(0) == modes else b"\r\nstopped\r\n")
+        os.read(0, 100)
+        os.tcsetpgrp(0, job)
+        os.killpg(job, signal.SIGCONT)
