@@ -123,9 +123,14 @@ class GenerationOptions:
         float | None, flag("--min-p", panel=GENERATION, metavar="P", help="Leave out what is below P x the likeliest.")
     ] = None
     repetition_penalty: Annotated[
-        float,
-        flag("--repetition-penalty", panel=GENERATION, metavar="R", help="Above 1 discourages repeats. [default: 1]"),
-    ] = 1.0
+        float | None,
+        flag(
+            "--repetition-penalty",
+            panel=GENERATION,
+            metavar="R",
+            help="Above 1 discourages repeats. [default: the model's own, mostly 1]",
+        ),
+    ] = None
     beams: Annotated[int, flag("--beams", panel=GENERATION, metavar="N", help="Beams to search with. [default: 1]")] = 1
     length_penalty: Annotated[
         float | None,

@@ -256,3 +256,13 @@ class GenerationDefaults:
     num_beams: int = 1
     length_penalty: float = 1.0
     early_stopping: bool | str = False  # or "never"
+    suppress_tokens: tuple[int, ...] = ()  # never said
+    begin_suppress_tokens: tuple[int, ...] = ()  # not said first
+    unheeded: tuple[str, ...] = ()  # what else is asked for and changes answers, but is not followed
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """A sentence if something is not followed."""
+        if not self.unheeded:
+            return ()
+        return (f"generation_config.json asks for {', '.join(self.unheeded)}, which is not followed",)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal
@@ -96,3 +96,16 @@ class Message:
     def videos(self) -> tuple[Video, ...]:
         """The message's clips alone, in order."""
         return tuple(part for part in self.parts if isinstance(part, Video))
+
+
+def listed(messages: Sequence[Message]) -> list[Message]:
+    """The messages of a conversation, checked; BadOption for none, or for what is no message."""
+    if isinstance(messages, (str, Message)) or not isinstance(messages, Iterable):
+        raise BadOption("a conversation is a list of messages", hint='[core.Message("user", "...")]')
+    checked = list(messages)
+    for message in checked:
+        if not isinstance(message, Message):
+            raise BadOption(f"a conversation holds messages, not {type(message).__name__}", hint="core.Message")
+    if not checked:
+        raise BadOption("there is no message to answer", hint="give at least one")
+    return checked

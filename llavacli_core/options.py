@@ -32,9 +32,10 @@ def _flag(name: str) -> str:
 class Sampling:
     """How the next token is chosen and when to stop. Temperature 0 is greedy, hence reproducible.
 
-    With a temperature and `seed=None`, a seed is drawn for each answer. Where None may be given for `max_tokens`,
-    `length_penalty`, `early_stopping` and `no_repeat_ngram_size`, it leaves them to the checkpoint's own
-    generation_config.json; without a word there they are 256 (20 for a captioner), 1.0, False and 0.
+    With a temperature and `seed=None`, a seed is drawn for each answer. With beams and a temperature, the beams' next
+    tokens are drawn. None leaves `repetition_penalty`, `length_penalty`, `early_stopping` and `no_repeat_ngram_size` to
+    the checkpoint's own generation_config.json; without a word there they are 1.0, 1.0, False and 0. `max_tokens` is
+    then 256, or for a captioner what the file says, else 20.
     """
 
     max_tokens: int | None = None
@@ -42,7 +43,7 @@ class Sampling:
     top_p: float | None = None
     top_k: int | None = None
     min_p: float | None = None
-    repetition_penalty: float = 1.0
+    repetition_penalty: float | None = None
     beams: int = 1
     length_penalty: float | None = None
     early_stopping: bool | Literal["never"] | None = None

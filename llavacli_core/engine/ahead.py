@@ -1,10 +1,11 @@
-"""Requests made ready ahead of the network: pictures are opened and tiled in threads while it computes."""
+"""Requests made ready ahead of the network: read in one thread, and their pictures opened and tiled in others."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from queue import Empty, SimpleQueue
+from threading import Semaphore, Thread
 from types import TracebackType
 from typing import Generic, TypeVar
 
@@ -13,14 +14,19 @@ Ready = TypeVar("Ready")
 
 
 class Ahead(Generic[Given, Ready]):
-    """A queue of what `prepare` makes of `given`, in its order; at most `depth` are under way or waiting."""
+    """What `prepare` makes of `given`, in its order. At most `depth` are under way or waiting; nobody waits for one.
+
+    `given` is read in a thread, so that one who thinks long between two requests keeps no answer from going on.
+    """
 
     def __init__(self, given: Iterable[Given], prepare: Callable[[Given], Ready], *, depth: int, threads: int) -> None:
-        self._given: Iterator[Given] = iter(given)
-        self._prepare, self._depth = prepare, depth
+        self.over = False  # nothing more will come
+        self._given, self._prepare = given, prepare
+        self._room, self._closed = Semaphore(depth), False
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="prepare")
-        self._queue: deque[Future[Ready]] = deque()
-        self._fill()
+        self._queue: SimpleQueue[Future[Ready] | None] = SimpleQueue()
+        self._first: Future[Ready] | None = None
+        Thread(target=self._read, name="requests", daemon=True).start()
 
     def __enter__(self) -> Ahead[Given, Ready]:
         return self
@@ -28,31 +34,43 @@ class Ahead(Generic[Given, Ready]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Begin nothing more, and wait for nothing but what a thread has in hand."""
+        """Begin nothing more, and wait for nothing."""
+        self._closed = True
+        self._room.release()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def __bool__(self) -> bool:
-        """Whether there is a next one."""
-        return bool(self._queue)
-
-    def peek(self) -> Ready:
-        """The next one, as soon as it is ready; its error if it came to nothing, in which case it is gone."""
+    def peek(self, wait: float) -> Ready | None:
+        """The next one if it is ready within `wait` seconds, else None. Raises what `given` or `prepare` raised."""
         try:
-            return self._queue[0].result()
-        except Exception:
-            self.pop()
-            raise
+            if self._first is None and not self.over:
+                self._first = self._queue.get(timeout=wait) if wait else self._queue.get_nowait()
+                self.over = self._first is None
+            if self._first is None:
+                return None
+            return self._first.result(timeout=wait)
+        except Empty:
+            return None
+        except TimeoutError:
+            if self._first is not None and self._first.done():
+                raise  # its own
+            return None
 
     def pop(self) -> None:
         """The next one is taken."""
-        self._queue.popleft()
-        self._fill()
+        self._first = None
+        self._room.release()
 
-    def _fill(self) -> None:
-        """Hand out work until `depth` are in the queue."""
-        while len(self._queue) < self._depth:
-            try:
-                given = next(self._given)
-            except StopIteration:
-                return
-            self._queue.append(self._pool.submit(self._prepare, given))
+    def _read(self) -> None:
+        """Hand out work until there is no more, or nobody wants it."""
+        try:
+            for given in self._given:
+                self._room.acquire()
+                if self._closed:
+                    return
+                self._queue.put(self._pool.submit(self._prepare, given))
+        except BaseException as error:  # it is the one who reads the answers who must hear of it, in its turn
+            failed: Future[Ready] = Future()
+            failed.set_exception(error)
+            self._queue.put(failed)
+        finally:
+            self._queue.put(None)

@@ -15,7 +15,7 @@ from llavacli_core.engine.scheduler import Scheduler
 from llavacli_core.engine.settled import Settled
 from llavacli_core.engine.together import Answering, Together
 from llavacli_core.engine.transcript import Transcript
-from llavacli_core.errors import CoreError
+from llavacli_core.errors import BadOption, CoreError
 from llavacli_core.events import BatchEvent, Failed, Text
 from llavacli_core.messages import Message
 from llavacli_core.options import Sampling
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 ROWS = 8
 THREADS = 4
+IDLE = 0.05  # seconds to wait for a request when none is under way, before looking whether to stop
 MEMORY_SHARE = 0.5  # of what is free, for keys and values; the rest is left to activations
 
 Asked = tuple[Sequence[Message], Sampling | None]
@@ -111,8 +112,9 @@ def run(engine: Engine, requests: Iterable[Asked], rows: int, stopped: Stopped) 
     """Events of all requests, each with its request's index. One that fails is told so, and the others go on."""
 
     def prepare(numbered: tuple[int, Asked]) -> Ready | Numbered:
-        index, (messages, sampling) = numbered
+        index, asked = numbered
         try:
+            messages, sampling = _pair(asked)
             request = engine.processor.prepare(messages)
             engine.processor.check_fits(request)
             return Ready(index, request, engine.processor.settled(request, sampling or Sampling()))
@@ -121,22 +123,37 @@ def run(engine: Engine, requests: Iterable[Asked], rows: int, stopped: Stopped) 
 
     batch = Batch(engine, rows)
     with Ahead(enumerate(requests), prepare, depth=rows + THREADS, threads=THREADS) as waiting:
-        while waiting or batch.underway:
-            while waiting and not stopped():
-                first = waiting.peek()
-                if isinstance(first, Ready):
-                    if not batch.scheduler.admits(first.room):
-                        break
-                    waiting.pop()
-                    try:
-                        yield from batch.admit(first, stopped)
-                    except CoreError as error:
-                        yield first.index, Failed(error)
-                else:
-                    waiting.pop()
-                    yield first
-            if stopped():
+        while not stopped():
+            try:
+                first = waiting.peek(0 if batch.underway else IDLE)
+            except BaseException:
+                while batch.underway and not stopped():  # what raised comes after those that run
+                    yield from batch.step()
                 yield from batch.interrupt()
-                return
-            if batch.underway:
-                yield from batch.step()
+                raise
+            if first is None or (isinstance(first, Ready) and not batch.scheduler.admits(first.room)):
+                if batch.underway:
+                    yield from batch.step()
+                elif waiting.over:
+                    return
+                continue
+            waiting.pop()
+            yield from _begun(batch, first, stopped) if isinstance(first, Ready) else [first]
+        yield from batch.interrupt()
+
+
+def _begun(batch: Batch, ready: Ready, stopped: Stopped) -> Generator[Numbered]:
+    """Admit a request; should that fail, it alone has failed."""
+    try:
+        yield from batch.admit(ready, stopped)
+    except CoreError as error:
+        yield ready.index, Failed(error)
+
+
+def _pair(asked: Asked) -> Asked:
+    """A request as it must be."""
+    if not isinstance(asked, tuple | list) or len(asked) != 2:
+        raise BadOption("a request is a pair of messages and sampling (or None)", hint="[(messages, None), ...]")
+    if asked[1] is not None and not isinstance(asked[1], Sampling):
+        raise BadOption(f"a request's sampling is core.Sampling or None, not {type(asked[1]).__name__}")
+    return asked[0], asked[1]

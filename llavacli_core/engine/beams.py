@@ -69,9 +69,9 @@ class Search:
         said = [beam.ids for beam in self.running]
         scores = logits.float().log_softmax(-1)
         sampling = self.settled.sampling
-        if sampling.repetition_penalty != 1.0:
+        if self.settled.repetition_penalty != 1.0:
             seen = seen_in([self.prompt + list(ids) for ids in said], scores)
-            scores = penalise(scores, seen, sampling.repetition_penalty)
+            scores = penalise(scores, seen, self.settled.repetition_penalty)
         if self.rules.bind:
             scores = self.rules(scores, said)
         if self.generator is not None:

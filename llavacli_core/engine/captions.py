@@ -13,7 +13,7 @@ from llavacli_core.engine.prepared import Prepared, PreparedImage, open_image
 from llavacli_core.engine.request import Request
 from llavacli_core.engine.settled import Settled, settle
 from llavacli_core.errors import BadOption, BrokenModel, InputError
-from llavacli_core.messages import Image, Message
+from llavacli_core.messages import Image, Message, listed
 from llavacli_core.options import Sampling
 from llavacli_core.prompt.tokenizer import Tokenizer
 
@@ -61,7 +61,7 @@ class CaptionProcessor:
             pictures=(picture,),
             clips=(),
             stop_ids=self.description.stop_ids,
-            warnings=(),
+            warnings=self.description.generation.warnings,
             prepare_ms=(time.perf_counter() - started) * 1e3,
         )
 
@@ -85,7 +85,10 @@ class CaptionProcessor:
         )
 
     def _lone_image(self, messages: Sequence[Message]) -> Image:
-        """The one image of a request that holds nothing else."""
+        """The one image of a request that holds nothing else; captions written before do not matter."""
+        messages = listed(messages)
+        answers = [place for place, message in enumerate(messages) if message.role == "assistant"]
+        messages = messages[answers[-1] + 1 :] if answers else messages
         if any(message.role == "system" for message in messages):
             raise BadOption("this model writes captions, and takes no system prompt", hint=ALONE)
         if any(message.text for message in messages):

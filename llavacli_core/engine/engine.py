@@ -75,10 +75,10 @@ class Engine:
 
         Each event comes with its request's index: Text as words are made, and last Done, or Failed for a request that
         came to nothing, while the others go on. An answer comes as soon as it is done, whatever came before it.
-        `requests` may be endless: it is read only a little ahead.
+        `requests` may be endless, or come slowly: it is read in a thread of its own, a little ahead.
         """
-        if rows < 1:
-            raise BadOption(f"rows must be at least 1, not {rows}")
+        if not isinstance(rows, int) or rows < 1:
+            raise BadOption(f"rows must be a whole number of at least 1, not {rows!r}")
         return Generation(lambda stopped: batch.run(self, requests, rows, stopped))
 
     def forward(

@@ -17,12 +17,12 @@ from llavacli_core.engine.placeholders import told_apart
 from llavacli_core.engine.prepared import Prepared, PreparedImage, PreparedVideo, check_size, open_image
 from llavacli_core.engine.request import Request
 from llavacli_core.engine.settled import Settled, settle
-from llavacli_core.errors import BadOption, BrokenModel, InputError, TemplateError, TooLong
+from llavacli_core.errors import BrokenModel, InputError, TemplateError, TooLong
 from llavacli_core.events import SeenVideo
 from llavacli_core.families.registry import ONE_IMAGE, PUBLISHED
 from llavacli_core.geometry import image_tokens, video_tokens
 from llavacli_core.media.tiles import prepare
-from llavacli_core.messages import Image, Message, Video
+from llavacli_core.messages import Image, Message, Video, listed
 from llavacli_core.options import Sampling
 from llavacli_core.prompt.layout import widen, write
 from llavacli_core.prompt.template import Template, builtin, builtin_names, find_template, identify
@@ -63,8 +63,7 @@ class Processor:
 
         Raises InputError for a picture or a video, TemplateError for a prompt that cannot be written.
         """
-        if not messages:
-            raise BadOption("there is no message to answer", hint="give at least one")
+        messages = listed(messages)
         started = time.perf_counter()
         opened = {} if opened is None else opened
         sources = [part for message in messages for part in message.parts if not isinstance(part, str)]
@@ -91,7 +90,7 @@ class Processor:
             pictures=pictures,
             clips=clips,
             stop_ids=self.description.stop_ids,
-            warnings=prompt.warnings,
+            warnings=(*prompt.warnings, *self.description.generation.warnings),
             prepare_ms=(time.perf_counter() - started) * 1e3,
         )
 

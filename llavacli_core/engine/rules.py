@@ -15,7 +15,7 @@ from llavacli_core.engine.settled import Settled
 
 
 class Rules:
-    """No n-gram twice, no end before the least length, a forced first or last id."""
+    """No n-gram twice, no end before the least length, a forced first or last id, ids that are never said."""
 
     def __init__(self, settled: Settled, prompt_ids: Sequence[int]) -> None:
         self.settled = settled
@@ -25,11 +25,14 @@ class Rules:
             or settled.min_tokens
             or settled.forced_first is not None
             or settled.forced_last
+            or settled.suppressed
+            or settled.suppressed_first
         )
 
     def __call__(self, scores: Tensor, said: Sequence[Sequence[int]]) -> Tensor:
         """Scores [R, V] of rows that have said as many new ids each -> scores under the rules."""
         settled, length = self.settled, len(said[0])
+        silent = (*settled.suppressed, *(settled.suppressed_first if length == 0 else ()))
         if settled.forced_last and length == settled.limit - 1:
             return only(scores, settled.forced_last)
         if settled.forced_first is not None and length == 0:
@@ -39,8 +42,10 @@ class Rules:
             for row, ids in enumerate(said):
                 scores[row, repeats(self.prompt + list(ids), settled.no_repeat_ngram_size)] = float("-inf")
         if length < settled.min_tokens:
+            silent += settled.stop_ids
+        if silent:
             scores = scores.clone()
-            scores[:, list(settled.stop_ids)] = float("-inf")
+            scores[:, list(silent)] = float("-inf")
         return scores
 
 

@@ -24,7 +24,8 @@ class Chooser:
         self.sampling = settled.sampling
         self.rules = Rules(settled, prompt_ids)
         self.seen: Tensor | None = None
-        if self.sampling.repetition_penalty != 1.0:
+        self.penalty = settled.repetition_penalty
+        if self.penalty != 1.0:
             self.seen = seen_in([prompt_ids], logits)[0]
         self.generator = generator_of(self.sampling, logits.device)
 
@@ -36,7 +37,7 @@ class Chooser:
     def __call__(self, logits: Tensor, said: Sequence[int]) -> Tensor:
         """Logits [1, V] after the new ids `said` -> the next id, [1, 1], still on the device."""
         if self.seen is not None:
-            logits = penalise(logits.float(), self.seen, self.sampling.repetition_penalty)
+            logits = penalise(logits.float(), self.seen, self.penalty)
         if self.rules.bind:
             logits = self.rules(logits.float(), [said])
         if self.generator is None:

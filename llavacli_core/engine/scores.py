@@ -15,6 +15,7 @@ from llavacli_core.checkpoint.place import memory_for
 from llavacli_core.engine.forward import FEWER, check_finite, embed, encode_pictures
 from llavacli_core.engine.memory import Memory
 from llavacli_core.engine.request import Request
+from llavacli_core.errors import BadOption
 from llavacli_core.nn.encoder_decoder import EncoderDecoder
 from llavacli_core.nn.llava import Llava
 from llavacli_core.nn.trace import Trace
@@ -45,6 +46,9 @@ def score(
     attentions: bool = False,
 ) -> Scores:
     """Scores of a prepared request and of the ids of an `answer` behind it."""
+    vocabulary = network.config.decoder.vocab_size
+    if not all(isinstance(token_id, int) and 0 <= token_id < vocabulary for token_id in answer):
+        raise BadOption(f"an answer's ids are whole numbers from 0 to {vocabulary - 1}")
     request = replace(request, token_ids=(*request.token_ids, *answer))
     captions = isinstance(network, EncoderDecoder)
     trace = Trace(attentions=[] if attentions else None, cross_attentions=[] if attentions and captions else None)

@@ -19,12 +19,15 @@ class Settled:
     stop_ids: tuple[int, ...]
     max_tokens: int  # as asked for
     limit: int  # as the model's positions allow
+    repetition_penalty: float
     length_penalty: float
     early_stopping: bool | str
     no_repeat_ngram_size: int
     min_tokens: int  # before these, no stop id
     forced_first: int | None
     forced_last: tuple[int, ...]
+    suppressed: tuple[int, ...]
+    suppressed_first: tuple[int, ...]
 
 
 def settle(
@@ -50,6 +53,9 @@ def settle(
         stop_ids=stop_ids,
         max_tokens=asked,
         limit=min(asked, positions - prompt),
+        repetition_penalty=(
+            defaults.repetition_penalty if sampling.repetition_penalty is None else sampling.repetition_penalty
+        ),
         length_penalty=defaults.length_penalty if sampling.length_penalty is None else sampling.length_penalty,
         early_stopping=defaults.early_stopping if sampling.early_stopping is None else sampling.early_stopping,
         no_repeat_ngram_size=(
@@ -58,6 +64,8 @@ def settle(
         min_tokens=max(minimum, 0),
         forced_first=defaults.forced_bos_token_id if prompt == 1 else None,
         forced_last=defaults.forced_eos_token_id,
+        suppressed=defaults.suppress_tokens,
+        suppressed_first=defaults.begin_suppress_tokens,
     )
 
 

@@ -42,6 +42,7 @@ class Transcript(Tally):
         super().__init__(settled)
         self._detokenizer = Detokenizer(tokenizer)
         self.text = "".join(map(self._detokenizer.push, said))
+        self._told = _held_back(tokenizer, said)
         self._stops = StopText(settled.sampling.stop)
 
     def take(self, token_id: int) -> str:
@@ -50,7 +51,7 @@ class Transcript(Tally):
         if token_id in self._stop_ids:
             return self.end("stop")
         shown, stopped = self._stops.push(self._detokenizer.push(token_id))
-        self.text += shown
+        shown = self._add(shown)
         if stopped:
             self.finish_reason = "stop"
         elif len(self.ids) >= self._limit:
@@ -63,5 +64,19 @@ class Transcript(Tally):
         shown, stopped = self._stops.push(self._detokenizer.finish())
         if not stopped:
             shown += self._stops.finish()
+        return self._add(shown)
+
+    def _add(self, shown: str) -> str:
+        """Take in more of the text; the part of it that was not shown when the answer was cut short."""
         self.text += shown
-        return shown
+        told = self._told if shown.startswith(self._told) else ""
+        self._told = "" if shown else self._told
+        return shown[len(told) :]
+
+
+def _held_back(tokenizer: Tokenizer, said: Sequence[int]) -> str:
+    """What ended the text of an answer that was cut short: half a character, shown as a replacement character."""
+    detokenizer = Detokenizer(tokenizer)
+    for token_id in said:
+        detokenizer.push(token_id)
+    return detokenizer.finish()

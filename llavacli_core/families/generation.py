@@ -10,6 +10,17 @@ from llavacli_core.families.text_decoders import token_id
 
 TEXT_SECTIONS = ("decoder", "generator", "text_config")
 
+# Keys that change what transformers' greedy or beam search says and are not followed here, with what changes nothing.
+UNHEEDED: dict[str, Any] = {
+    "bad_words_ids": None,
+    "diversity_penalty": 0.0,
+    "encoder_no_repeat_ngram_size": 0,
+    "encoder_repetition_penalty": 1.0,
+    "exponential_decay_length_penalty": None,
+    "guidance_scale": None,
+    "sequence_bias": None,
+}
+
 
 def read_generation(generation: dict[str, Any], config: dict[str, Any]) -> GenerationDefaults:
     """What generation_config.json asks for; where there is none, config.json.
@@ -38,6 +49,9 @@ def read_generation(generation: dict[str, Any], config: dict[str, Any]) -> Gener
         num_beams=keys.integer("num_beams", default=1),
         length_penalty=_signed(keys, "length_penalty", default=1.0),
         early_stopping=_early_stopping(keys),
+        suppress_tokens=keys.integers("suppress_tokens"),
+        begin_suppress_tokens=keys.integers("begin_suppress_tokens"),
+        unheeded=tuple(name for name, usual in UNHEEDED.items() if keys.get(name, default=usual) != usual),
     )
 
 

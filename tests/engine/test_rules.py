@@ -56,6 +56,16 @@ def test_a_forced_last_id_holds_at_the_limit():
     assert [int(rules(scores, [[5] * length]).argmax()) for length in range(4)] == [0, 0, 0, 2]
 
 
+@pytest.mark.parity
+@pytest.mark.parametrize("length", [0, 1])
+def test_suppressed_ids_are_those_of_the_reference(length):
+    rules = Rules(settled(GenerationDefaults(suppress_tokens=(1, 4), begin_suppress_tokens=(5,))), [0])
+    scores, said = torch.randn(1, VOCABULARY, generator=torch.Generator().manual_seed(2)), [3] * length
+    steps = [reference.SuppressTokensLogitsProcessor([1, 4]), reference.SuppressTokensAtBeginLogitsProcessor([5], 1)]
+    expected = reference.LogitsProcessorList(steps)(torch.tensor([[0, *said]]), scores.clone())
+    torch.testing.assert_close(rules(scores, [said]), expected)
+
+
 @pytest.mark.parametrize(
     ("defaults", "asked", "captions", "expected"),
     [

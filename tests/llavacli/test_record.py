@@ -117,6 +117,7 @@ def test_parameters_that_were_set_are_recorded(ask: Run, home: Path) -> None:
         "temperature": 0.0,
         "seed": 0,
         "top_k": 3,
+        "repetition_penalty": 1.0,
         "stop": ["x"],
         "max_tiles": 2,
     }

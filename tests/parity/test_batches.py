@@ -1,6 +1,7 @@
 """Requests answered together are answered as each alone, token for token."""
 
 import itertools
+import threading
 
 import pytest
 
@@ -146,3 +147,67 @@ def test_messages_of_the_wrong_kind_are_refused_for_their_request_alone(engine):
     _, last, _ = collected(engine("llava-1.5").batch([([], None), (messages, sampling)]))
     assert isinstance(last[0], core.Failed)
     assert isinstance(last[1], core.Done)
+
+
+def test_a_slow_source_of_requests_keeps_no_answer_waiting(engine):
+    """The second request comes only when the first has been answered."""
+    (messages, _), *_ = mixed(1)
+    answered = threading.Event()
+
+    def asked():
+        yield messages, Sampling(max_tokens=3)
+        assert answered.wait(60)
+        yield messages, Sampling(max_tokens=2)
+
+    done = []
+    for index, event in engine("llava-1.5").batch(asked()):
+        if isinstance(event, core.Done):
+            done.append(index)
+            answered.set()
+    assert done == [0, 1]
+
+
+def test_stopping_does_not_wait_for_the_next_request(engine):
+    (messages, _), *_ = mixed(1)
+    never = threading.Event()
+
+    def asked():
+        yield messages, Sampling(max_tokens=2)
+        never.wait(60)
+
+    batch = engine("llava-1.5").batch(asked())
+    for _, event in batch:
+        if isinstance(event, core.Done):
+            batch.stop()
+    never.set()
+
+
+def test_what_the_source_raises_comes_after_the_answers_before_it(engine):
+    (messages, _), *_ = mixed(1)
+
+    def asked():
+        yield messages, Sampling(max_tokens=9)
+        yield messages, Sampling(max_tokens=4)
+        raise ZeroDivisionError
+
+    done = []
+    with pytest.raises(ZeroDivisionError):
+        for index, event in engine("llava-1.5").batch(asked()):
+            if isinstance(event, core.Done):
+                done.append(index)
+    assert sorted(done) == [0, 1]
+
+
+@pytest.mark.parametrize("asked", [("hi", None), "hi", ([42], None), ([], {"max_tokens": 3}), 7])
+def test_what_is_no_request_fails_alone(asked, engine):
+    (messages, sampling), *_ = mixed(1)
+    _, last, _ = collected(engine("llava-1.5").batch([asked, (messages, sampling)]))
+    assert isinstance(last[0], core.Failed)
+    assert isinstance(last[0].error, core.errors.BadOption)
+    assert isinstance(last[1], core.Done)
+
+
+@pytest.mark.parametrize("rows", [0, 1.5, "8"])
+def test_rows_that_are_no_number_are_refused(rows, engine):
+    with pytest.raises(core.errors.BadOption, match="rows"):
+        engine("llava-1.5").batch([], rows=rows)

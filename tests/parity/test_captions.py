@@ -88,6 +88,8 @@ ASKED = (
     {"max_length": 24, "min_length": 10},
     {"no_repeat_ngram_size": 2},
     {"forced_bos_token_id": 7},
+    {"repetition_penalty": 1.6},
+    {"suppress_tokens": [65, 9, 53], "begin_suppress_tokens": [12]},
     {"max_length": 10, "forced_eos_token_id": 3},
     {"no_repeat_ngram_size": 3, "length_penalty": 2.0, "early_stopping": True, "max_length": 18},
 )
@@ -126,14 +128,15 @@ def test_captions_together_are_captions_alone(captioner):
 )
 def test_anything_but_one_picture_is_refused(messages, captioner):
     engine, _ = captioner("vit+gpt2")
-    with pytest.raises((core.errors.BadOption, core.errors.InputError), match="caption"):
+    with pytest.raises((core.errors.BadOption, core.errors.InputError), match="caption|no message"):
         next(engine.generate(messages))
 
 
-def test_a_second_turn_is_refused(captioner):
+def test_a_session_captions_one_picture_after_the_other(captioner):
     engine, _ = captioner("vit+gpt2")
     session = engine.session()
-    finish(session.generate(core.Image(PICTURES[0])))
+    for picture in PICTURES:
+        assert finish(session.generate(core.Image(picture))).token_ids == caption(engine, picture).token_ids
     with pytest.raises(core.errors.BadOption, match="caption"):
         next(session.generate("And now?"))
 
@@ -145,3 +148,9 @@ def test_it_says_that_it_takes_no_prompt(captioner):
         None,
         False,
     )
+
+
+def test_what_is_not_followed_is_said(captioner):
+    engine, _ = captioner("vit+gpt2", bad_words_ids=[[7]])
+    (warning,) = caption(engine, PICTURES[0], max_tokens=2).warnings
+    assert "bad_words_ids" in warning

@@ -53,6 +53,18 @@ def test_going_on_with_an_answer_from_elsewhere(engine):
     assert len(session.messages) == 2
 
 
+@pytest.mark.parametrize("base", ["llava-interleave", "next-llama3"])
+def test_half_a_character_is_shown_once(base, engine):
+    """Random answers of byte-level tokenizers end in the middle of characters all the time."""
+    for length in range(1, 12):
+        session = engine(base).session()
+        first = finish(session.generate(TURN, Sampling(max_tokens=length)))
+        *pieces, done = list(session.go_on(Sampling(max_tokens=5)))
+        shown = first.text + "".join(piece.text for piece in pieces)
+        assert shown == done.text or first.text.endswith("\N{REPLACEMENT CHARACTER}")
+        assert len(shown) <= len(done.text) + 1
+
+
 def test_there_is_nothing_to_go_on_with(engine):
     with pytest.raises(BadOption, match="no answer"):
         next(engine("llava-1.5").session().go_on())

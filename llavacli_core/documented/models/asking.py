@@ -29,8 +29,8 @@ DEFAULTS: Mapping[str, Any] = {
 }
 NEW_TOKENS = 20  # where no length is given
 UNAVAILABLE = (
-    *("max_time", "stop_strings", "typical_p", "epsilon_cutoff", "eta_cutoff", "bad_words_ids", "suppress_tokens"),
-    *("begin_suppress_tokens", "output_attentions", "output_hidden_states", "output_scores", "output_logits"),
+    *("max_time", "stop_strings", "typical_p", "epsilon_cutoff", "eta_cutoff", "bad_words_ids"),
+    *("output_attentions", "output_hidden_states", "output_scores", "output_logits"),
 )
 NEUTRAL: tuple[Any, ...] = (None, False, 0, 1, [])  # set to these, they ask for nothing
 
@@ -64,18 +64,20 @@ def settled_by(asked: GenerationConfig, width: int, positions: int | None) -> Se
             top_k=asked.top_k or None,
             top_p=asked.top_p,
             min_p=asked.min_p,
-            repetition_penalty=asked.repetition_penalty,
             beams=asked.num_beams,
         ),
         stop_ids=ids_of(asked.eos_token_id),
         max_tokens=limit,
         limit=limit if positions is None else min(limit, positions - width),
+        repetition_penalty=asked.repetition_penalty,
         length_penalty=asked.length_penalty,
         early_stopping=asked.early_stopping,
         no_repeat_ngram_size=asked.no_repeat_ngram_size,
         min_tokens=max(minimum, 0),
         forced_first=asked.forced_bos_token_id if width == 1 else None,
         forced_last=ids_of(asked.forced_eos_token_id),
+        suppressed=ids_of(asked.suppress_tokens),
+        suppressed_first=ids_of(asked.begin_suppress_tokens),
     )
 
 
