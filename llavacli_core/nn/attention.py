@@ -55,6 +55,10 @@ def attend(
     causal = causal and mask is None and length > 1
     if kernel == "eager" or weights is not None:
         return _eager(query, key, value, mask, causal=causal, kept=weights)
+    if length == 1 and query.device.type == "cpu" and query.dtype == torch.bfloat16:
+        # torch's CPU kernel takes two queries in half the time of one (2.13: 2.3 against 4.6 ms for 32 heads of 640).
+        twice = query.expand(-1, -1, 2, -1)
+        return F.scaled_dot_product_attention(twice, key, value, attn_mask=mask)[:, :, :1]
     return F.scaled_dot_product_attention(
         query, key, value, attn_mask=mask, is_causal=causal, enable_gqa=heads != kv_heads
     )
