@@ -100,7 +100,7 @@ class Step:
             start = 0 if layer.window is None else max(0, position + 1 - layer.window)
             k, v = held.keys[:, :, start : position + 1], held.values[:, :, start : position + 1]  # [1, K, S, C]
             y = attend(qk[None, : self.heads, None], k, v, None, causal=False, kernel=self.kernel)  # [1, H, 1, C]
-            x = x + layer.out(y.view(-1))
+            x = x + layer.out(y.reshape(-1))
             gate, up = layer.gate_up(layer.mlp_norm(x)).chunk(2)
             x = x + layer.down(layer.act(gate).mul_(up))
         cache.length = position + 1

@@ -74,6 +74,18 @@ def test_steps_equal_the_whole(config):
 
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
 @torch.inference_mode()
+def test_steps_in_bfloat16_are_near_the_whole(config):
+    decoder = decoder_of(config).bfloat16()
+    ids = torch.randint(0, config.vocab_size, (1, 20))
+    cache = KVCache(config, device=torch.device("cpu"), dtype=torch.bfloat16)
+    decoder(decoder.embed(ids[:, :7]), cache)
+    stepped = torch.cat([decoder.step(ids[:, place : place + 1], cache) for place in range(7, 20)])
+    expected = whole(decoder, ids)[7:]
+    assert float((stepped - expected).abs().mean()) < 0.05 * float(expected.abs().mean())
+
+
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+@torch.inference_mode()
 def test_kernels_agree(config):
     ids = torch.randint(0, config.vocab_size, (1, 30))
     torch.testing.assert_close(
