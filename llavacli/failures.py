@@ -43,6 +43,7 @@ class Failure:
     code: str
     message: str
     hint: str | None
+    of_source: bool = False  # it is about one picture or clip, whatever its code
 
     @property
     def exit_code(self) -> int:
@@ -52,7 +53,7 @@ class Failure:
     @property
     def concerns_all(self) -> bool:
         """Whether every other source would meet the same."""
-        return self.exit_code in (USAGE, BAD_MODEL)
+        return self.exit_code in (USAGE, BAD_MODEL) and not self.of_source
 
     def about(self, title: str) -> Failure:
         """The same, its message headed by the source it is about, if it does not name it itself."""
@@ -64,9 +65,12 @@ class Failure:
 
 def failure(error: BaseException) -> Failure:
     """The core's errors and our own say what they are; all else is a fault of the program."""
+    import llavacli_core as core
+
     code = getattr(error, "code", None)
     if code in EXIT_CODES:
-        return Failure(code, str(error), getattr(error, "hint", None))
+        of_source = isinstance(error, core.errors.InputError)
+        return Failure(code, str(error), getattr(error, "hint", None), of_source)
     if isinstance(error, MemoryError):
         return Failure("out_of_memory", "the computer's memory does not suffice", "try a smaller model or picture")
     what = f"{type(error).__name__}: {error}".rstrip(": ")

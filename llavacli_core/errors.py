@@ -5,7 +5,8 @@ CoreError                                       code in records
 │   ├── MissingInput                            input_missing
 │   ├── UnreadableInput                         input_unreadable
 │   ├── InputTooLarge                           input_too_large
-│   └── UrlError                                url
+│   ├── UrlError                                url
+│   └── UnsuitableOption                        option
 ├── CheckpointError
 │   ├── ModelMissing                            model_missing
 │   ├── UnsupportedModel                        model_unsupported
@@ -55,6 +56,12 @@ class UrlError(InputError):
     """A URL that may not be, or could not be, fetched."""
 
     code = "url"
+
+
+class UnsuitableOption(InputError):
+    """An option that is well in itself, and of no use on this picture or video; another may take it."""
+
+    code = "option"
 
 
 class CheckpointError(CoreError):

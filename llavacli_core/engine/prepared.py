@@ -58,7 +58,7 @@ def open_image(
     `model` is named should its files contradict each other; `tokens` says what a picture costs.
     """
     source = read_source(image.source)
-    tiles = prepare(draw(open_picture(source), image.marks), config, image.max_tiles)
+    tiles = prepare(draw(open_picture(source), image.marks, source.name), config, image.max_tiles)
     check_size(tiles.pixels.shape, size, model)
     seen = SeenImage(
         source=source.name,

@@ -7,12 +7,13 @@ from os import PathLike
 
 from PIL import Image, ImageDraw
 
-from llavacli_core.errors import BadOption
+from llavacli_core.errors import UnsuitableOption
 from llavacli_core.marks import Mark
+from llavacli_core.media.names import shown
 from llavacli_core.media.picture import open_picture
 from llavacli_core.media.quiet import quiet
 from llavacli_core.media.shapes import Area, Box, Rectangle, areas
-from llavacli_core.media.source import Source, read_source
+from llavacli_core.media.source import NAMELESS, Source, read_source
 
 SCALE = 4  # samples of a pixel, each way
 TILE = 512  # pixels, each way: 4 MB of samples at a time, and tiles that nothing touches cost nothing
@@ -26,28 +27,29 @@ def draw_marks(source: str | PathLike[str] | bytes | Image.Image, marks: Sequenc
     """A picture (as of `core.Image`) upright, in RGB, with marks drawn on it: what a model would see of it.
 
     Its `info` keeps the file's resolution (`dpi`) and RGB colour profile (`icc_profile`), to be saved with it. Raises
-    InputError for a picture that cannot be read, BadOption for a mark that covers nothing of it.
+    InputError for a picture that cannot be read, of which UnsuitableOption is for a mark that covers nothing of it.
     """
     read = read_source(source)
-    drawn = draw(open_picture(read), marks)
+    drawn = draw(open_picture(read), marks, read.name)
     if drawn is source:
         drawn = drawn.copy()
     drawn.info = dict(_kept(read, drawn).items())
     return drawn
 
 
-def draw(picture: Image.Image, marks: Sequence[Mark]) -> Image.Image:
+def draw(picture: Image.Image, marks: Sequence[Mark], name: str = NAMELESS) -> Image.Image:
     """An upright RGB picture with marks drawn on a copy of it, one over the other; itself if there are none.
 
-    Raises BadOption for a mark that covers no pixel.
+    Raises UnsuitableOption, which says `name`, for a mark that covers no pixel.
     """
     if not marks:
         return picture
     drawn = picture.copy()
     for mark in marks:
         if not _drawn(drawn, mark):
-            raise BadOption(
-                f"mark {str(mark)!r} covers nothing of the picture, which has {picture.width}x{picture.height} pixels",
+            size = f"{picture.width}x{picture.height} pixels"
+            raise UnsuitableOption(
+                f"{shown(name)}: mark {shown(str(mark))!r} covers nothing of the picture, which has {size}",
                 hint="coordinates are pixels from the upper left corner, percent (10%) or fractions (0.1)",
             )
     return drawn

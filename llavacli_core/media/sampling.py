@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 
-from llavacli_core.errors import BadOption, InputTooLarge
+from llavacli_core.errors import InputTooLarge, UnsuitableOption
 from llavacli_core.messages import Video
 
 MAX_PICTURE_BYTES = 2**32
@@ -57,7 +57,8 @@ def at_rate(timeline: Timeline, fps: float) -> tuple[int, ...]:
     Where frames last differently long, taken are those that are on show at evenly spaced moments.
     """
     if timeline.rate is None:
-        raise BadOption("fps cannot be used on frames without a rate", hint="give the number of frames (--frames)")
+        hint = "give the number of frames (--frames)"
+        raise UnsuitableOption("fps cannot be used on frames without a rate", hint=hint)
     total, times = timeline.total, timeline.times
     if times is None or _is_even(times):
         count = min(total / float(timeline.rate) * fps, total)

@@ -161,6 +161,27 @@ def test_marks_are_drawn_before_the_model_sees_the_picture(here: Run, model: Pat
     assert ", marked box:10%,10%,60%,60%:lime arrow:0.9,0.9,0.5,0.5:blue\n" in plan
 
 
+def test_a_mark_that_misses_one_picture_is_that_pictures_failure(here: Run, model: Path) -> None:
+    from PIL import Image
+
+    Image.new("RGB", (400, 300)).save("large.png")
+    sources = ("large.png", "a.png", "nope.png", "large.png")
+    for more in ((), ("--dry-run",)):
+        result = here("describe", "--json", *sources, "--mark", "box:100,100,200,200", *more)
+        assert result.returncode == 3
+        records = [json.loads(line) for line in result.stdout.splitlines()]
+        assert [record["error"] and record["error"]["code"] for record in records] == [
+            *(None, "option", "input_missing", None),
+        ]
+        missed, missing = result.stderr.decode().splitlines()
+        assert missed.startswith("llavacli: error: a.png: mark 'box:100,100,200,200:red' covers nothing")
+        assert missing.startswith("llavacli: error: nope.png: no such file")
+    alone = here("describe", "a.png", "--mark", "box:100,100,200,200")
+    assert (alone.returncode, alone.stdout) == (2, b"")
+    together = here("describe", "--together", "large.png", "a.png", "--mark", "box:100,100,200,200")
+    assert together.stderr.startswith(b"llavacli: error: a.png: mark ")
+
+
 class TestCaptioner:
     """A tiny ViT with GPT-2."""
 

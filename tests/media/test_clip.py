@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from llavacli_core.errors import BadOption, InputTooLarge, MissingInput, UnreadableInput, UrlError
+from llavacli_core.errors import BadOption, InputTooLarge, MissingInput, UnreadableInput, UnsuitableOption, UrlError
 from llavacli_core.media import footage, sampling
 from llavacli_core.media.clip import read_clip
 from llavacli_core.media.footage import is_video
@@ -132,7 +132,7 @@ def test_what_is_no_frames(frames):
 
 
 def test_frames_in_memory_have_no_rate():
-    with pytest.raises(BadOption) as caught:
+    with pytest.raises(UnsuitableOption) as caught:
         read_clip(Video(FRAMES, fps=1), default_frames=4)
     assert "--frames" in str(caught.value.hint)
 

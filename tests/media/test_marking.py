@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from llavacli_core.errors import BadOption, MissingInput
+from llavacli_core.errors import BadOption, MissingInput, UnsuitableOption
 from llavacli_core.marks import Mark
 from llavacli_core.media import marking
 from llavacli_core.media.marking import TILE, draw, draw_marks
@@ -195,8 +195,16 @@ def test_tiles_leave_no_seams(monkeypatch):
     ],
 )
 def test_a_mark_that_covers_nothing_is_refused_with_the_pictures_size(text):
-    with pytest.raises(BadOption, match="covers nothing of the picture, which has 200x100 pixels"):
+    with pytest.raises(UnsuitableOption, match=r"^-: mark .* covers nothing of the picture, which has 200x100 pixels"):
         drawn(text)
+
+
+def test_the_picture_that_a_mark_misses_is_named(tmp_path):
+    path = tmp_path / "small.png"
+    path.write_bytes(stored(noise(20, 10)))
+    with pytest.raises(UnsuitableOption, match="covers nothing") as caught:
+        draw_marks(path, [Mark.parse("box:300,10,400,50")])
+    assert str(caught.value).startswith(f"{path}: mark 'box:300,10,400,50:red' ")
 
 
 def test_what_runs_over_the_edge_is_cut_off():
@@ -219,7 +227,7 @@ def test_any_coordinates_are_drawn_or_refused(shape, numbers, width):
     text = f"{shape}:{','.join(f'{number:.4f}px' for number in numbers[:count])}{options}"
     try:
         picture = drawn(text, size=(40, 30))
-    except BadOption:
+    except (BadOption, UnsuitableOption):
         return
     assert (picture != GREY).any()
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers.video_utils import VideoMetadata, default_sample_indices_fn
 
-from llavacli_core.errors import BadOption, InputTooLarge
+from llavacli_core.errors import InputTooLarge, UnsuitableOption
 from llavacli_core.media.sampling import Timeline, at_rate, refuse_beyond_memory, uniform
 
 
@@ -78,7 +78,7 @@ def test_a_moment_of_jitter_does_not_make_a_clip_uneven():
 
 
 def test_no_rate_is_known():
-    with pytest.raises(BadOption) as caught:
+    with pytest.raises(UnsuitableOption) as caught:
         at_rate(Timeline(10), 1)
     assert "--frames" in str(caught.value.hint)
 
