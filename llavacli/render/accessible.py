@@ -34,7 +34,7 @@ class SentenceStream:
         self._held: list[str] = []
         self._size = 0
         self._out: list[str] = []
-        self._newlines = ""  # they wait until more follows
+        self._newlines = 0  # they wait until more follows
         self._said = False  # anything
         self._fence = ""  # the mark of the code that is open
         self._reading: Generator[None, None, None] = self._read()
@@ -84,7 +84,7 @@ class SentenceStream:
             if character == "\n":
                 self._source.skip()
                 self._release()
-                self._newlines += "\n"
+                self._newlines += 1
                 return
             if end := (yield from self._source.run(_WIDE_END)):
                 self._hold(end + (yield from self._source.run(_CLOSING)))
@@ -130,7 +130,7 @@ class SentenceStream:
     def _release(self) -> None:
         """Hand out what is held."""
         if text := "".join(self._held):
-            self._out.append(self._newlines + escaped(text))
-            self._newlines, self._said = "", True
+            self._out.append("\n" * self._newlines + escaped(text))
+            self._newlines, self._said = 0, True
         self._held.clear()
         self._size = 0

@@ -6,6 +6,7 @@ import re
 
 from llavacli.render.cells import may_break
 from llavacli.render.markdown_spans import Spans
+from llavacli.render.markdown_watch import Watch
 from llavacli.render.wrapping import Lines
 
 LONGEST = 1000  # characters held back for markup that does not close; after that it is taken literally
@@ -47,9 +48,6 @@ class Inline:
         """The line is over; the next may go on with the paragraph."""
         if self._spaces.endswith("  "):
             self._spaces = "  \n"
-        elif self._raw and self._watch.escaping:
-            self._hold("\n")  # a backslash before a line's end breaks it
-            self._release()
         else:
             self._spaces = "\n"
         if self._raw and self._settled():
@@ -118,99 +116,3 @@ class Inline:
         elif text:
             self._lines.add(text, self.style)
         self._begin()
-
-
-class Watch:
-    """Follows delimiters as CommonMark pairs them, to know when all of them are closed."""
-
-    def __init__(self) -> None:
-        self._position = 0
-        self._openers: dict[str, list[int]] = {"*": [], "_": [], "~": []}  # positions, one per delimiter character
-        self._run = ""  # delimiters or backticks whose number is not known yet
-        self._before = " "  # the character before the run
-        self._last = " "
-        self._code = 0  # backticks that opened a code span
-        self._brackets = 0
-        self._parentheses = 0  # of a link's address
-        self._closed = False  # a bracket has just closed: an address may follow
-        self.escaping = False
-
-    def settled(self) -> bool:
-        """Whether nothing is open, were a space to follow."""
-        self._end_run(" ")
-        open_ = self._code or self._brackets or self._parentheses
-        return not open_ and not any(self._openers.values())
-
-    def see(self, text: str) -> None:
-        """Look at a plain run of characters, white space, or a single character."""
-        for character in text if text[0] in _SPACES or len(text) == 1 else text[0]:
-            self._look(character)
-        self._last = text[-1]
-
-    def _look(self, character: str) -> None:
-        self._position += 1
-        closed, self._closed = self._closed, False
-        if self._run and character != self._run[0]:
-            self._end_run(character)
-        if self.escaping:
-            self.escaping = False
-        elif character == "`" or (character in self._openers and not self._code):
-            if not self._run:
-                self._before = self._last
-            self._run += character
-        elif not self._code:
-            self._bracket(character, closed=closed)
-        self._last = character
-
-    def _bracket(self, character: str, *, closed: bool) -> None:
-        if character == "\\":
-            self.escaping = True
-        elif self._parentheses:
-            self._parentheses += {"(": 1, ")": -1}.get(character, 0)
-        elif character == "[":
-            self._brackets += 1
-        elif character == "]" and self._brackets:
-            self._brackets -= 1
-            self._closed = True
-        elif character == "(" and closed:
-            self._parentheses = 1
-
-    def _end_run(self, after: str) -> None:
-        """The run's length is known: a code span opens or closes, or emphasis may."""
-        run, self._run = self._run, ""
-        if not run:
-            return
-        if run[0] == "`":
-            if not self._code:
-                self._code = len(run)
-            elif self._code == len(run):
-                self._code = 0
-            return
-        opens, closes = flanking(run[0], self._before, after)
-        openers = self._openers[run[0]]
-        left = len(run)
-        while closes and left and openers:
-            opened = openers.pop()
-            left -= 1
-            self._drop_after(opened)
-        if opens:
-            openers.extend([self._position] * left)
-
-    def _drop_after(self, position: int) -> None:
-        """Openers inside a closed pair open nothing any more."""
-        for openers in self._openers.values():
-            while openers and openers[-1] > position:
-                openers.pop()
-
-
-def flanking(mark: str, before: str, after: str) -> tuple[bool, bool]:
-    """Whether a run of delimiters between two characters may open and close emphasis (CommonMark 6.2)."""
-    left = not after.isspace() and (not _punctuation(after) or before.isspace() or _punctuation(before))
-    right = not before.isspace() and (not _punctuation(before) or after.isspace() or _punctuation(after))
-    if mark != "_":
-        return left, right
-    return left and (not right or _punctuation(before)), right and (not left or _punctuation(after))
-
-
-def _punctuation(character: str) -> bool:
-    return not (character.isalnum() or character.isspace())

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from llavacli.render.cells import cells
+from llavacli.render.cells import cells, painted
 from llavacli.render.markdown import MarkdownStream
+from llavacli.render.markdown_spans import Spans, Words
 
 SGR = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -172,6 +173,26 @@ def test_the_width_is_asked_for_at_every_line() -> None:
     assert rendered("word " * 30, width=0) == rendered("word " * 30, width=80)
 
 
+def test_a_terminal_that_is_resized_keeps_every_line() -> None:
+    """Words are put where the terminal has room for them, before and after its width changes."""
+    screen, width = pyte.Screen(40, 60), 40
+    terminal = pyte.Stream(screen)
+    stream = MarkdownStream(lambda: width, color=True)
+    text = "# Title\n\n" + "Some **bold words** here, and `code`. " * 9 + "\n\n- item one two three four five six\n"
+    for at, piece in enumerate(re.findall(r"\S+\s*", text)):
+        terminal.feed(stream.push(piece).replace("\n", "\r\n"))
+        if at == 30:
+            width = 25
+    terminal.feed(stream.finish().replace("\n", "\r\n"))
+    lines = [line.rstrip() for line in screen.display]
+    assert " ".join(lines).split() == re.sub(r"[*`#]|^- ", "", text).replace("\n- ", " • ").split()
+    narrow = next(at for at, line in enumerate(lines[2:], 2) if len(line) <= 25)
+    assert all(len(line) > 25 for line in lines[2:narrow])
+    assert all(len(line) <= 25 for line in lines[narrow:])
+    assert screen.buffer[0][0].bold
+    assert not screen.buffer[2][0].bold
+
+
 def test_a_word_longer_than_the_line_stays_whole_and_is_not_waited_for() -> None:
     url = "https://example.org/" + "x" * 3000
     stream = MarkdownStream(lambda: 30, color=False)
@@ -195,6 +216,7 @@ WORDS = (
     "word longer-word. 猫 好的。 😀 👍🏽 é http://x.y_z supercalifragilisticexpialidociousness "
     "\\ \\* & &amp; * ** *** _ __ ~~ ` `` ``` ~~~ [ ] ]( ) ![ < <b> > > | |- -|- --- === # ## - + 1. 2) [ ] [x]"
 )
+SPANS = "word 猫 。 , . ( ) é * ** *** _ __ ~~ ` `` [ ] ]( ![ ![b]( (c) \\ \\* &amp; < b_c d*e **f** `g`"
 BETWEEN = [
     "\n",
     "\n\n",
@@ -247,6 +269,29 @@ def test_no_letter_is_lost(text: str, width: int, color: bool) -> None:
 
     lost = letters(text) - letters(SGR.sub("", rendered(text, width, color=color)))
     assert not lost
+
+
+@given(st.lists(st.sampled_from(SPANS.split()) | st.just(" "), max_size=30).map("".join))
+@settings(max_examples=300, deadline=None)
+def test_words_are_styled_as_if_the_paragraph_were_read_at_once(text: str) -> None:
+    sink = Words()
+    Spans(color=True).write(f"a {text.strip()}", sink)
+    whole = " ".join("".join(painted(shown, style) for shown, style in word) for word in sink.words)
+    assert styled(rendered(f"a {text}", 10_000, color=True)) == styled(whole)
+
+
+def styled(output: str) -> list[tuple[str, str]]:
+    """Every character of the words in its style, and a space between words."""
+    found: list[tuple[str, str]] = []
+    style = ""
+    for sgr, space, character in re.findall(r"\x1b\[([0-9;]*)m|(\s+)|(.)", output.strip()):
+        if character:
+            found.append((character, style))
+        elif space:
+            found.append((" ", ""))
+        else:
+            style = "" if sgr == "0" else sgr
+    return found
 
 
 @given(st.text("ab -*_`>#1.|\n", max_size=60))
