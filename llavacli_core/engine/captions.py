@@ -9,7 +9,8 @@ from functools import cached_property
 from llavacli_core.checkpoint.files import CaptionerDescription
 from llavacli_core.checkpoint.locate import Located
 from llavacli_core.engine.info import ModelInfo
-from llavacli_core.engine.prepared import Prepared, PreparedImage, open_image
+from llavacli_core.engine.opening import Open, Opener
+from llavacli_core.engine.prepared import Prepared, PreparedImage
 from llavacli_core.engine.request import Request
 from llavacli_core.engine.settled import Settled, settle
 from llavacli_core.errors import BadOption, BrokenModel, InputError
@@ -42,18 +43,33 @@ class CaptionProcessor:
             max_positions=self.description.model.decoder.positions,
         )
 
-    def prepare(self, messages: Sequence[Message], opened: dict[int, Prepared] | None = None) -> Request:
+    @cached_property
+    def opener(self) -> Opener:
+        """How this checkpoint wants its pictures."""
+        return Opener(
+            checkpoint=self.located.id,
+            images=self.description.images,
+            frames=None,
+            tile=self.description.model.encoder.image_size,
+            model=None,
+        )
+
+    def prepare(
+        self, messages: Sequence[Message], opened: dict[int, Prepared] | None = None, *, open: Open | None = None
+    ) -> Request:
         """Open the one picture there is (unless it is among those `opened`, by the id of its `Image`).
+
+        `open` does as `opener.open` does, in its own way, such as in another process.
 
         Raises BadOption for anything but a single user message that holds a single image, InputError for a picture.
         """
         started = time.perf_counter()
         image = self._lone_image(messages)
-        picture = None if opened is None else opened.get(id(image))
-        if not isinstance(picture, PreparedImage):
-            picture = self.open(image)
-        if opened is not None:
-            opened[id(image)] = picture
+        opened, open = {} if opened is None else opened, open or self.opener.open
+        if id(image) not in opened:
+            opened[id(image)] = open(image)
+        picture = opened[id(image)]
+        assert isinstance(picture, PreparedImage)
         return Request(
             prompt_text="",
             token_ids=(self._start_id(),),
@@ -64,11 +80,6 @@ class CaptionProcessor:
             warnings=self.description.generation.warnings,
             prepare_ms=(time.perf_counter() - started) * 1e3,
         )
-
-    def open(self, image: Image) -> PreparedImage:
-        """Read a picture, turn it upright, draw its marks, resize and normalise it."""
-        size = self.description.model.encoder.image_size
-        return open_image(image, self.description.images, size, self.located.id, tokens=lambda _: 0)
 
     def check_fits(self, request: Request) -> None:
         """A start token always fits."""

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from llavacli_core.config import ImageConfig
-from llavacli_core.errors import BrokenModel
 from llavacli_core.events import SeenImage, SeenVideo
-from llavacli_core.geometry import Grid
-from llavacli_core.media.marking import draw
-from llavacli_core.media.picture import open_picture
-from llavacli_core.media.source import read_source
-from llavacli_core.media.tiles import Tiles, prepare
+from llavacli_core.media.tiles import Tiles
 from llavacli_core.messages import Image, Video
 
 
@@ -48,35 +41,3 @@ class PreparedVideo:
 
 
 Prepared = PreparedImage | PreparedVideo
-
-
-def open_image(
-    image: Image, config: ImageConfig, size: tuple[int, int], model: str, *, tokens: Callable[[Grid], int]
-) -> PreparedImage:
-    """Read a picture, turn it upright, draw its marks, cut and normalise it to tiles of `size` (height, width).
-
-    `model` is named should its files contradict each other; `tokens` says what a picture costs.
-    """
-    source = read_source(image.source)
-    tiles = prepare(draw(open_picture(source), image.marks, source.name), config, image.max_tiles)
-    check_size(tiles.pixels.shape, size, model)
-    seen = SeenImage(
-        source=source.name,
-        sha256=source.sha256,
-        width=tiles.grid.width,
-        height=tiles.grid.height,
-        tiles=tiles.grid.tiles,
-        tokens=tokens(tiles.grid),
-        marks=tuple(map(str, image.marks)),
-    )
-    return PreparedImage(source=image, seen=seen, tiles=tiles)
-
-
-def check_size(shape: tuple[int, ...], wanted: tuple[int, int], model: str) -> None:
-    """Refuse tiles or frames [N, 3, H, W] of another (height, width) than the tower's."""
-    given = shape[-2:]
-    if given != wanted:
-        raise BrokenModel(
-            f"{model}: tiles of {given[1]} x {given[0]} pixels for a tower of {wanted[1]} x {wanted[0]}",
-            hint="preprocessor_config.json and config.json are of different models",
-        )

@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
-
-import numpy as np
 
 from llavacli_core.checkpoint.files import Description
 from llavacli_core.checkpoint.locate import Located
 from llavacli_core.engine.info import ModelInfo
+from llavacli_core.engine.opening import Open, Opener
 from llavacli_core.engine.placeholders import told_apart
-from llavacli_core.engine.prepared import Prepared, PreparedImage, PreparedVideo, check_size, open_image
+from llavacli_core.engine.prepared import Prepared, PreparedImage, PreparedVideo
 from llavacli_core.engine.request import Request
 from llavacli_core.engine.settled import Settled, settle
-from llavacli_core.errors import BrokenModel, InputError, TemplateError, TooLong
-from llavacli_core.events import SeenVideo
+from llavacli_core.errors import BrokenModel, TemplateError, TooLong
 from llavacli_core.families.registry import ONE_IMAGE, PUBLISHED
-from llavacli_core.geometry import image_tokens, video_tokens
-from llavacli_core.media.tiles import prepare
-from llavacli_core.messages import Image, Message, Video, listed
+from llavacli_core.messages import Message, listed
 from llavacli_core.options import Sampling
 from llavacli_core.prompt.layout import widen, write
 from llavacli_core.prompt.template import Template, builtin, builtin_names, find_template, identify
@@ -58,18 +53,34 @@ class Processor:
             several_images=self.description.family.several_images and self.located.id not in ONE_IMAGE,
         )
 
-    def prepare(self, messages: Sequence[Message], opened: dict[int, Prepared] | None = None) -> Request:
+    @cached_property
+    def opener(self) -> Opener:
+        """How this checkpoint wants its pictures and videos."""
+        model = self.description.model
+        return Opener(
+            checkpoint=self.located.id,
+            images=self.description.images,
+            frames=self.description.frames,
+            tile=model.vision.image_size,
+            model=model,
+        )
+
+    def prepare(
+        self, messages: Sequence[Message], opened: dict[int, Prepared] | None = None, *, open: Open | None = None
+    ) -> Request:
         """Open what is not `opened` yet (by the id of its `Image` or `Video`), write the prompt, lay it out.
+
+        `open` does as `opener.open` does, in its own way, such as in another process.
 
         Raises InputError for a picture or a video, TemplateError for a prompt that cannot be written.
         """
         messages = listed(messages)
         started = time.perf_counter()
-        opened = {} if opened is None else opened
+        opened, open = {} if opened is None else opened, open or self.opener.open
         sources = [part for message in messages for part in message.parts if not isinstance(part, str)]
         for source in sources:
             if id(source) not in opened:
-                opened[id(source)] = self.open(source) if isinstance(source, Image) else self.open_video(source)
+                opened[id(source)] = open(source)
         prepared = [opened[id(source)] for source in sources]
         pictures = tuple(each for each in prepared if isinstance(each, PreparedImage))
         clips = tuple(each for each in prepared if isinstance(each, PreparedVideo))
@@ -93,41 +104,6 @@ class Processor:
             warnings=(*prompt.warnings, *self.description.generation.warnings),
             prepare_ms=(time.perf_counter() - started) * 1e3,
         )
-
-    def open(self, image: Image) -> PreparedImage:
-        """Read a picture, turn it upright, draw its marks, cut and normalise it."""
-        model = self.description.model
-        return open_image(
-            image,
-            self.description.images,
-            model.vision.image_size,
-            self.located.id,
-            tokens=lambda grid: image_tokens(grid, model),
-        )
-
-    def open_video(self, video: Video) -> PreparedVideo:
-        """Take frames from a video, and crop and normalise each of them."""
-        from llavacli_core.media.clip import read_clip  # only those who show videos pay for PyAV
-
-        model, config = self.description.model, self.description.frames
-        if config is None:
-            raise InputError(
-                "this model takes no videos", hint="choose one that does, e.g. -m llava-hf/LLaVA-NeXT-Video-7B-hf"
-            )
-        clip = read_clip(video, default_frames=model.default_frames)
-        with ThreadPoolExecutor() as threads:  # resizing lets go of Python's lock
-            frames = threads.map(lambda picture: prepare(picture, config).pixels, clip.pictures)
-            pixels = np.concatenate(list(frames))
-        check_size(pixels.shape, model.vision.image_size, self.located.id)
-        seen = SeenVideo(
-            source=clip.name,
-            sha256=clip.sha256,
-            width=clip.width,
-            height=clip.height,
-            frames=clip.frames,
-            tokens=video_tokens(len(pixels), model),
-        )
-        return PreparedVideo(source=video, seen=seen, pixels=pixels)
 
     def _token(self, token_id: int, use: str) -> str:
         """The tokenizer's name of a placeholder."""

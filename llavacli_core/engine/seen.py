@@ -30,12 +30,12 @@ def tiles_as_seen(processor: Processor | CaptionProcessor, part: Image | Video) 
     Every level is the very one that was normalised. Raises InputError as reading `part` does.
     """
     if isinstance(part, Image):
-        tiles = processor.open(part).tiles
+        tiles = processor.opener.image(part).tiles
         pictures = pictures_of(tiles.pixels, processor.description.images)
         return SeenTiles(pictures, tiles.grid.rows, tiles.grid.cols)
     if isinstance(processor, CaptionProcessor):
         raise InputError("this model captions pictures, not videos", hint="give a picture, such as one of its frames")
-    pixels, config = processor.open_video(part).pixels, processor.description.frames
+    pixels, config = processor.opener.video(part).pixels, processor.description.frames
     assert config is not None  # else it had not been opened
     return SeenTiles(pictures_of(pixels, config))
 

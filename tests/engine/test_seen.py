@@ -19,7 +19,7 @@ PICTURE = Pictures.fromarray(NOISE)
 def test_a_cut_picture_comes_as_its_overview_and_tiles(engine):
     processor = engine("next-vicuna").processor
     seen = core.tiles_as_seen(processor, core.Image(PICTURE))
-    prepared = processor.open(core.Image(PICTURE))
+    prepared = processor.opener.image(core.Image(PICTURE))
     assert len(seen.pictures) == prepared.seen.tiles == 1 + seen.rows * seen.cols > 2
     assert (seen.rows, seen.cols) == (prepared.tiles.grid.rows, prepared.tiles.grid.cols)
     config = processor.description.images
