@@ -50,7 +50,8 @@ class Run:
             "hidden_states": None if trace is None or not trace.hidden_states else tuple(trace.hidden_states),
             "attentions": None if trace is None or trace.attentions is None else tuple(trace.attentions),
             "image_hidden_states": self.images,
-            "video_hidden_states": self.videos,
+            # One dimension, as transformers 5.23 has it: it flattens once more what its clips no longer have apart.
+            "video_hidden_states": None if self.videos is None else self.videos.flatten(),
         }
 
 
@@ -121,7 +122,7 @@ class MultimodalModel(PreTrainedModel):
         return spots
 
     def embed(self, call: Call) -> tuple[Tensor, Tensor | None, Tensor | None]:
-        """What the decoder gets, [B, T, D], and the features of pictures and of clips in it, [tokens, D] each."""
+        """What the decoder gets, [B, T, D], and the features of pictures and of clips in it, [..., D] each."""
         ids, x = call.input_ids, call.inputs_embeds
         if (ids is None) == (x is None):
             raise ValueError("give input_ids or inputs_embeds, and not both")
@@ -130,7 +131,8 @@ class MultimodalModel(PreTrainedModel):
         assert x is not None
         images = videos = None
         if call.pixel_values is not None and len(call.pixel_values):
-            images = torch.cat(tuple(self.image_features(call).pooler_output)).to(x.dtype)
+            found = self.image_features(call).pooler_output
+            images = (found if isinstance(found, Tensor) else torch.cat(tuple(found))).to(x.dtype)
             spots = self.places("image", self.parsed.image_token_id, ids, x, images)
         if call.pixel_values_videos is not None:
             assert self.parsed.video_token_id is not None

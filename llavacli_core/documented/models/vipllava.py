@@ -1,9 +1,14 @@
-"""ViP-LLaVA."""
+"""ViP-LLaVA.
+
+N pictures  B batch  T sequence  D the decoder's hidden size  V vocabulary
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor
 
 from llavacli_core.documented.configs.base import PreTrainedConfig
@@ -18,6 +23,11 @@ class VipLlavaPreTrainedModel(MultimodalModel):
     """ViP-LLaVA, with its head or without."""
 
     config_class: ClassVar[type[PreTrainedConfig]] = VipLlavaConfig
+
+    def image_features(self, call: Call, *, states: bool = False) -> VisionOutput:
+        """`pooler_output`: all pictures [N, tokens, D] in one, for none has more tokens than another."""
+        found = super().image_features(call, states=states)
+        return replace(found, pooler_output=torch.stack(found.pooler_output))
 
     def get_image_features(
         self,
