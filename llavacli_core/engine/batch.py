@@ -15,7 +15,7 @@ from llavacli_core.engine.scheduler import Scheduler
 from llavacli_core.engine.settled import Settled
 from llavacli_core.engine.together import Answering, Together
 from llavacli_core.engine.transcript import Transcript
-from llavacli_core.errors import BadOption, CoreError
+from llavacli_core.errors import BadOption, CoreError, OutOfMemory
 from llavacli_core.events import BatchEvent, Failed, Text
 from llavacli_core.messages import Message
 from llavacli_core.options import Sampling
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from llavacli_core.engine.engine import Engine
 
 ROWS = 8
+AUTO_ROWS = {"cpu": 16, "mps": 16, "cuda": 64}  # a CPU gains nothing beyond; memory may allow fewer
 THREADS = 4
 IDLE = 0.05  # seconds to wait for a request when none is under way, before looking whether to stop
 MEMORY_SHARE = 0.5  # of what is free, for keys and values; the rest is left to activations
@@ -76,13 +77,14 @@ class Batch:
         watch.lap()
         logits = runner.prefill()
         watch.lap()
-        self.scheduler.admit(ready.index, ready.room)
         answering = Answering(
             Chooser(ready.settled, ready.request.token_ids, logits),
-            Transcript(self.engine.processor.tokenizer, ready.settled),
+            Transcript(self.engine.processor.tokenizer, ready.settled, ready.request.said),
         )
+        shown = self.together.join(runner.rows(), logits, [answering])
+        self.scheduler.admit(ready.index, ready.room)
         self.underway[answering] = Underway(ready, watch, runner.cached)
-        yield from self._tell(self.together.join(runner.rows(), logits, [answering]))
+        yield from self._tell(shown)
 
     def step(self) -> Generator[Numbered]:
         """One token more for every request that runs."""
@@ -137,17 +139,18 @@ def run(engine: Engine, requests: Iterable[Asked], rows: int, stopped: Stopped) 
                 elif waiting.over:
                     return
                 continue
+            if isinstance(first, Ready):
+                try:
+                    yield from batch.admit(first, stopped)
+                except CoreError as error:
+                    if isinstance(error, OutOfMemory) and batch.underway:
+                        batch.scheduler.rows = len(batch.underway)  # it waits until one of these has ended
+                        continue
+                    yield first.index, Failed(error)
+            else:
+                yield first
             waiting.pop()
-            yield from _begun(batch, first, stopped) if isinstance(first, Ready) else [first]
         yield from batch.interrupt()
-
-
-def _begun(batch: Batch, ready: Ready, stopped: Stopped) -> Generator[Numbered]:
-    """Admit a request; should that fail, it alone has failed."""
-    try:
-        yield from batch.admit(ready, stopped)
-    except CoreError as error:
-        yield ready.index, Failed(error)
 
 
 def _pair(asked: Asked) -> Asked:

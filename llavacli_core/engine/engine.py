@@ -6,6 +6,7 @@ import time
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import replace
 from os import PathLike
+from typing import Literal
 
 import torch
 
@@ -70,15 +71,21 @@ class Engine:
 
         return Generation(events)
 
-    def batch(self, requests: Iterable[batch.Asked], rows: int = batch.ROWS) -> Generation[tuple[int, BatchEvent]]:
+    def batch(
+        self, requests: Iterable[batch.Asked], rows: int | Literal["auto"] = batch.ROWS
+    ) -> Generation[tuple[int, BatchEvent]]:
         """Answer many: pairs of messages and sampling (or None), `rows` of them decoded together.
+
+        Fewer where memory does not suffice; "auto" is as many as serve this device well.
 
         Each event comes with its request's index: Text as words are made, and last Done, or Failed for a request that
         came to nothing, while the others go on. An answer comes as soon as it is done, whatever came before it.
         `requests` may be endless, or come slowly: it is read in a thread of its own, a little ahead.
         """
+        if rows == "auto":
+            rows = batch.AUTO_ROWS[self.device.type]
         if not isinstance(rows, int) or rows < 1:
-            raise BadOption(f"rows must be a whole number of at least 1, not {rows!r}")
+            raise BadOption(f"rows must be a whole number of at least 1, or auto, not {rows!r}")
         return Generation(lambda stopped: batch.run(self, requests, rows, stopped))
 
     def forward(

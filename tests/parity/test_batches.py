@@ -6,7 +6,8 @@ import threading
 import pytest
 
 import llavacli_core as core
-from llavacli_core.errors import MissingInput
+from llavacli_core.engine.together import Together
+from llavacli_core.errors import MissingInput, OutOfMemory
 from llavacli_core.options import Sampling
 from tests.parity.asking import finish
 from tests.reference.cases import BY_NAME, CASES
@@ -23,6 +24,13 @@ def mixed(count):
     ]
 
 
+def noting(batch, events):
+    """Put each event down as it comes; there is nothing to give back."""
+    for each in batch:
+        events.append(each)
+    return ()
+
+
 def collected(batch):
     """The texts and the last event of each request, and the order in which they ended."""
     texts, last, order = {}, {}, []
@@ -36,7 +44,7 @@ def collected(batch):
     return texts, last, order
 
 
-@pytest.mark.parametrize("rows", [1, 5, 24])
+@pytest.mark.parametrize("rows", [1, 5, 24, "auto"])
 @pytest.mark.parametrize("base", ["llava-1.5", "next-mistral-window"])
 def test_a_batch_equals_single_runs(base, rows, engine):
     requests = mixed(24)
@@ -190,12 +198,10 @@ def test_what_the_source_raises_comes_after_the_answers_before_it(engine):
         yield messages, Sampling(max_tokens=4)
         raise ZeroDivisionError
 
-    done = []
+    events = []
     with pytest.raises(ZeroDivisionError):
-        for index, event in engine("llava-1.5").batch(asked()):
-            if isinstance(event, core.Done):
-                done.append(index)
-    assert sorted(done) == [0, 1]
+        events.extend(noting(engine("llava-1.5").batch(asked()), events))
+    assert sorted(index for index, event in events if isinstance(event, core.Done)) == [0, 1]
 
 
 @pytest.mark.parametrize("asked", [("hi", None), "hi", ([42], None), ([], {"max_tokens": 3}), 7])
@@ -211,3 +217,28 @@ def test_what_is_no_request_fails_alone(asked, engine):
 def test_rows_that_are_no_number_are_refused(rows, engine):
     with pytest.raises(core.errors.BadOption, match="rows"):
         engine("llava-1.5").batch([], rows=rows)
+
+
+def test_what_does_not_fit_in_memory_beside_the_others_waits_for_one_to_end(engine, monkeypatch):
+    """Memory for two rows: a third is tried, refused, and answered when there is room."""
+    join = Together.join
+
+    def cramped(self, rows, logits, answers):
+        if len(self.answers) == 2:
+            raise OutOfMemory("no room for a third")
+        return join(self, rows, logits, answers)
+
+    monkeypatch.setattr(Together, "join", cramped)
+    requests = mixed(6)
+    _, last, _ = collected(engine("llava-1.5").batch(requests, rows=4))
+    for index, (messages, sampling) in enumerate(requests):
+        assert last[index].token_ids == finish(engine("llava-1.5").generate(messages, sampling)).token_ids
+
+
+def test_what_does_not_fit_in_memory_alone_fails(engine, monkeypatch):
+    def full(*_):
+        raise OutOfMemory("no room at all")
+
+    monkeypatch.setattr(Together, "join", full)
+    _, last, _ = collected(engine("llava-1.5").batch(mixed(3)))
+    assert all(isinstance(last[index], core.Failed) for index in range(3))

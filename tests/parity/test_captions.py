@@ -128,7 +128,7 @@ def test_captions_together_are_captions_alone(captioner):
 )
 def test_anything_but_one_picture_is_refused(messages, captioner):
     engine, _ = captioner("vit+gpt2")
-    with pytest.raises((core.errors.BadOption, core.errors.InputError), match="caption|no message"):
+    with pytest.raises((core.errors.BadOption, core.errors.InputError), match=r"caption|no message"):
         next(engine.generate(messages))
 
 
