@@ -45,9 +45,9 @@ if TYPE_CHECKING:
     from llavacli_core.events import Usage as Usage
     from llavacli_core.marks import Length as Length
     from llavacli_core.marks import Mark as Mark
-    from llavacli_core.media.animation import is_animated as is_animated
     from llavacli_core.media.footage import is_video as is_video
     from llavacli_core.media.marking import draw_marks as draw_marks
+    from llavacli_core.media.recognition import is_animated as is_animated
     from llavacli_core.media.recognition import is_picture as is_picture
     from llavacli_core.messages import Image as Image
     from llavacli_core.messages import Message as Message
@@ -86,7 +86,7 @@ else:
         "Usage": "events",
         "Length": "marks",
         "Mark": "marks",
-        "is_animated": "media.animation",
+        "is_animated": "media.recognition",
         "is_video": "media.footage",
         "draw_marks": "media.marking",
         "is_picture": "media.recognition",

@@ -12,12 +12,12 @@ class ModelInfo:
     id: str
     revision: str | None
     family: str
-    dtype: str | None
-    quant: str | None
-    device: str | None
     template: str | None  # None: it takes no prompt
     template_origin: str | None
     max_positions: int
+    dtype: str | None = None
+    quant: str | None = None
+    device: str | None = None
     takes_videos: bool = False
     several_images: bool = False  # whether it was trained on several pictures at once
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from PIL import Image
 
-from llavacli_core.media.animation import is_animated
+from llavacli_core.media.recognition import is_animated
 from tests.media.files import stored
 
 FRAMES = [Image.new("RGB", (20, 10), colour) for colour in ("red", "lime", "blue")]
