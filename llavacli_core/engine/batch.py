@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from llavacli_core.checkpoint.place import free_memory
 from llavacli_core.engine.ahead import Ahead
 from llavacli_core.engine.generate import Stopped, Stopwatch, done
+from llavacli_core.engine.opening import Open
 from llavacli_core.engine.request import Request
 from llavacli_core.engine.sampling import Chooser
 from llavacli_core.engine.scheduler import Scheduler
@@ -110,21 +112,33 @@ class Batch:
                 yield under.ready.index, event
 
 
-def run(engine: Engine, requests: Iterable[Asked], rows: int, stopped: Stopped) -> Generator[Numbered]:
-    """Events of all requests, each with its request's index. One that fails is told so, and the others go on."""
+def run(
+    engine: Engine,
+    requests: Iterable[Asked],
+    rows: int,
+    stopped: Stopped,
+    *,
+    opening: AbstractContextManager[Open],
+    threads: int = THREADS,
+) -> Generator[Numbered]:
+    """Events of all requests, each with its request's index. One that fails is told so, and the others go on.
+
+    They are prepared in so many threads, their pictures opened in a way of `opening`.
+    """
 
     def prepare(numbered: tuple[int, Asked]) -> Ready | Numbered:
         index, asked = numbered
         try:
             messages, sampling = _pair(asked)
-            request = engine.processor.prepare(messages)
+            request = engine.processor.prepare(messages, open=open_part)
             engine.processor.check_fits(request)
             return Ready(index, request, engine.processor.settled(request, sampling or Sampling()))
         except CoreError as error:
             return index, Failed(error)
 
     batch = Batch(engine, rows)
-    with Ahead(enumerate(requests), prepare, depth=rows + THREADS, threads=THREADS) as waiting:
+    depth = rows + threads
+    with opening as open_part, Ahead(enumerate(requests), prepare, depth=depth, threads=threads) as waiting:
         while not stopped():
             try:
                 first = waiting.peek(0 if batch.underway else IDLE)

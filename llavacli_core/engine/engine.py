@@ -23,6 +23,7 @@ from llavacli_core.engine.request import Request
 from llavacli_core.engine.runner import Caption, Conversation, Runner
 from llavacli_core.engine.scores import Scores, score
 from llavacli_core.engine.session import Session
+from llavacli_core.engine.workers import opening
 from llavacli_core.errors import BadOption
 from llavacli_core.events import BatchEvent, Event
 from llavacli_core.messages import Message
@@ -72,7 +73,10 @@ class Engine:
         return Generation(events)
 
     def batch(
-        self, requests: Iterable[batch.Asked], rows: int | Literal["auto"] = batch.ROWS
+        self,
+        requests: Iterable[batch.Asked],
+        rows: int | Literal["auto"] = batch.ROWS,
+        workers: int | None = None,
     ) -> Generation[tuple[int, BatchEvent]]:
         """Answer many: pairs of messages and sampling (or None), `rows` of them decoded together.
 
@@ -80,13 +84,17 @@ class Engine:
 
         Each event comes with its request's index: Text as words are made, and last Done, or Failed for a request that
         came to nothing, while the others go on. An answer comes as soon as it is done, whatever came before it.
-        `requests` may be endless, or come slowly: it is read in a thread of its own, a little ahead.
+        `requests` may be endless, or come slowly: it is read in a thread of its own, a little ahead. Pictures are
+        opened ahead too: in so many `workers`, which are processes, so that no picture can take this one down or keep
+        it waiting; without them, in threads.
         """
         if rows == "auto":
             rows = batch.AUTO_ROWS[self.device.type]
         if not isinstance(rows, int) or rows < 1:
             raise BadOption(f"rows must be a whole number of at least 1, or auto, not {rows!r}")
-        return Generation(lambda stopped: batch.run(self, requests, rows, stopped))
+        pictures = opening(self.processor.opener, workers)
+        threads = max(batch.THREADS, workers or 0)  # each waits for one worker
+        return Generation(lambda stopped: batch.run(self, requests, rows, stopped, opening=pictures, threads=threads))
 
     def forward(
         self,
