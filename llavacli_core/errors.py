@@ -17,6 +17,9 @@ CoreError                                       code in records
 │   └── TooLong                                 too_long
 ├── OutOfMemory                                 out_of_memory
 └── BadOption                                   option
+
+PromptError, UnsupportedModel and BadOption are ValueErrors besides, and ModelMissing is an OSError: so programs written
+for transformers, which raises these, catch them.
 """
 
 
@@ -70,13 +73,13 @@ class CheckpointError(CoreError):
     code = "model_broken"
 
 
-class ModelMissing(CheckpointError):
+class ModelMissing(CheckpointError, OSError):
     """Neither a checkpoint folder nor in the cache nor on the Hub."""
 
     code = "model_missing"
 
 
-class UnsupportedModel(CheckpointError):
+class UnsupportedModel(CheckpointError, ValueError):
     """A checkpoint of a family, decoder or tower that is not known here."""
 
     code = "model_unsupported"
@@ -98,7 +101,7 @@ class MisshapenWeight(BrokenModel):
     """A tensor whose shape is not the one the config gives it."""
 
 
-class PromptError(CoreError):
+class PromptError(CoreError, ValueError):
     """The messages could not be written as a prompt."""
 
     code = "template"
@@ -120,7 +123,7 @@ class OutOfMemory(CoreError):
     code = "out_of_memory"
 
 
-class BadOption(CoreError):
+class BadOption(CoreError, ValueError):
     """A parameter out of its range."""
 
     code = "option"

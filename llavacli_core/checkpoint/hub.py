@@ -128,10 +128,10 @@ def _download(name: str, revision: str | None, reports: Any, *, weights: bool, w
         raise ModelMissing(f"{name} has no config.json", hint="it is no checkpoint in the Hub's own format") from error
     except errors.HFValidationError as error:
         raise ModelMissing(f"{name!r} is no Hub id", hint="Hub ids look like org/name") from error
+    except CoreError:  # some of which are ValueErrors
+        raise
     except ValueError as error:
         raise CheckpointError(f"{name}: config.json is not JSON", hint="the repository is damaged") from error
-    except CoreError:
-        raise
     except Exception as error:  # the transport's own errors: which they are depends on huggingface_hub's version
         raise _unreachable(name, error) from error
     missing = missing_files(folder, weights=weights, words=words)
