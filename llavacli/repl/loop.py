@@ -46,7 +46,7 @@ def run(
 
     What keeps the chat from beginning is raised: a model that cannot be loaded, a source that cannot be read.
     """
-    screen = TerminalScreen(look, output, notes, stopper)
+    screen = TerminalScreen(look, output, notes, lambda: conversation.session.engine)
     with quiet_keys(stopper, by_line=look.by_line, before_stop=screen.clear_indicator):
         if not look.by_line:
             threading.Thread(target=importlib.import_module, args=("prompt_toolkit",), daemon=True).start()
@@ -55,8 +55,9 @@ def run(
         for source in sources:
             screen.note(conversation.attach(source).described)
         chat = Chat(conversation, screen, stopper)
-        chat.begin()
-        return chat.talk(_prompt(chat, conversation, screen, look, stopper))
+        with stopper.interruptible(chat.note_signal):
+            chat.begin()
+            return chat.talk(_prompt(chat, conversation, screen, look, stopper))
 
 
 class Chat:
@@ -67,6 +68,13 @@ class Chat:
         self._screen = screen
         self._stopper = stopper
         self._typed: Typed | None = None  # what the next line begins with, and which command it is for
+        self._pressed = False  # Ctrl-C, while nothing was under way
+
+    def note_signal(self) -> None:
+        """Take a signal that comes between a line and the next: Ctrl-C counts at the prompt, all else ends the chat."""
+        if self._stopper.signum == signal.SIGINT:
+            self._stopper.signum = None
+            self._pressed = True
 
     def begin(self) -> None:
         """Answer what was asked on the command line."""
@@ -79,10 +87,13 @@ class Chat:
         warned = False  # that the next Ctrl-C leaves
         while True:
             try:
+                if self._pressed:
+                    raise KeyboardInterrupt
                 line = prompt.read(self._typed.text if self._typed else "")
             except EOFError:
                 return 0
             except KeyboardInterrupt:
+                self._pressed = False
                 if warned and not prompt.typed:
                     return 128 + signal.SIGINT
                 warned, self._typed = True, None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from signal import SIGINT
 from typing import TYPE_CHECKING, Any
 
 from llavacli.repl import keys
@@ -63,8 +64,8 @@ class EditedPrompt:
         """What was typed. Raises KeyboardInterrupt (Ctrl-C on an empty line), EOFError, Interrupted (a signal)."""
         self.typed = False
         try:
-            with self._stopper.answering(self._end):
-                return self._session.prompt(default=default)
+            with self._stopper.interruptible(self._end):
+                return self._session.prompt(default=default, pre_run=self._heed)
         finally:
             self._stopper.check()  # the terminal may have hung up, which also ends its input
 
@@ -72,14 +73,21 @@ class EditedPrompt:
         """Remember that a key was not Ctrl-C."""
         self.typed = True
 
+    def _heed(self) -> None:
+        """Give up the line for a signal that came just before it."""
+        if self._stopper.signum is not None:
+            self._end()
+
     def _end(self) -> None:
         """Give up the line, from a signal's handler."""
         app = self._session.app
         if app.loop is not None:
-            app.loop.call_soon_threadsafe(_exit, app)
+            app.loop.call_soon_threadsafe(
+                _exit, app, KeyboardInterrupt if self._stopper.signum == SIGINT else Interrupted
+            )
 
 
-def _exit(app: Any) -> None:
+def _exit(app: Any, why: type[BaseException]) -> None:
     """Leave the prompt, unless it was just left."""
     if app.is_running and not app.is_done:
-        app.exit(exception=Interrupted())
+        app.exit(exception=why())

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from llavacli.failures import Failure, UsageError
 from llavacli.render.text import escaped
-from llavacli.repl import streaming
 from llavacli.repl.indicator import Indicator, dim
 from llavacli.repl.look import Look
 from llavacli.repl.streaming import AsItIs, Writing
-from llavacli.signals import Stopper
+from llavacli.repl.terminal import columns
 from llavacli.streams import Notes, Output
 
 if TYPE_CHECKING:
     import llavacli_core as core
-    from llavacli.repl.answering import Answering
     from llavacli.repl.turns import Attachment
 
 GREETING = "/help lists commands and keys, Ctrl-D leaves"
@@ -24,11 +23,11 @@ GREETING = "/help lists commands and keys, Ctrl-D leaves"
 class TerminalScreen:
     """Shows a chat on stdout, which is a terminal."""
 
-    def __init__(self, look: Look, output: Output, notes: Notes, stopper: Stopper) -> None:
+    def __init__(self, look: Look, output: Output, notes: Notes, engine: Callable[[], core.Engine]) -> None:
         self.look = look
         self.output = output
         self._notes = notes
-        self._stopper = stopper
+        self._engine = engine
         self._indicator: Indicator | None = None
         self.spins = not look.by_line
         self.announces = look.accessible
@@ -39,13 +38,17 @@ class TerminalScreen:
             return
         self.note(f"{info.id} · {info.max_positions:,} tokens of context · {GREETING}")
 
-    def answer(self, answering: Answering) -> None:
-        """Show an answer on its way."""
-        streaming.show(answering, self, self._stopper)
-
     def begin_answer(self) -> Writing:
         """The first piece has come."""
-        return AsItIs()
+        if self.look.accessible:
+            from llavacli.render.accessible import SentenceStream
+
+            return SentenceStream()
+        if not self.look.markdown:
+            return AsItIs()
+        from llavacli.render.markdown import MarkdownStream
+
+        return MarkdownStream(columns, color=self.output.colored)
 
     def say(self, text: str) -> None:
         """Show what was asked for, as text."""
@@ -61,7 +64,12 @@ class TerminalScreen:
 
     def show(self, attachment: Attachment, *, as_seen: bool) -> None:
         """Draw a picture, or its tiles as the model gets them."""
-        raise UsageError("not here")
+        if self.look.by_line:
+            raise UsageError("no pictures are drawn on this terminal", hint="/images lists them")
+        from llavacli.repl.showing import drawn
+
+        engine = self._engine()
+        self.output.write(drawn(attachment, engine, as_seen=as_seen, color=self.output.colored))
 
     def copy(self, text: str) -> None:
         """Put text on the clipboard; where no program does, ask the terminal to, if it understands."""

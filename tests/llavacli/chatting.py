@@ -128,12 +128,15 @@ class Chat:
 
     def close(self) -> None:
         """Leave nothing behind."""
+        if self.master < 0:
+            return
         if not self.has_gone():
             os.kill(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)
         os.close(self.slave)
         with suppress(OSError):
             os.close(self.master)
+        self.master = -1
 
     def has_gone(self) -> bool:
         """Whether the process has ended; then `exit_code` is known."""
@@ -150,13 +153,16 @@ def scripted(
     *,
     until_stopped: str | None = None,
     gate: Path | None = None,
+    first: int = 1,
     fault: str | None = None,
     deaf: bool = False,
+    pause: float = 0.0,
 ) -> Before:
     """Have the model answer `pieces` whatever is asked: what to do before the chat begins.
 
-    Asked something that begins with `until_stopped`, it does not end by itself; with `gate`, the first piece alone
-    comes until that file is there; asked `fault`, it breaks; `deaf`, it ends for no one.
+    Asked something that begins with `until_stopped`, it does not end by itself; with `gate`, the `first` pieces alone
+    come until that file is there; asked `fault`, it breaks; `deaf`, it ends for no one. Before each piece it takes
+    `pause` seconds.
     """
 
     def answer(
@@ -168,8 +174,9 @@ def scripted(
         if asked == fault:
             raise RuntimeError("something broke")
         for index, piece in enumerate(pieces):
-            while index == 1 and gate is not None and not gate.exists():
+            while index == first and gate is not None and not gate.exists():
                 time.sleep(0.005)
+            time.sleep(pause)
             yield core.Text(piece)
         endless = until_stopped is not None and asked.startswith(until_stopped)
         while deaf or (endless and not stopped()):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 import llavacli_core as core
+from tests.llavacli.chatting import Chat, Talk
 from tests.llavacli.running import SCRIPTED, Result, Run, process, until
 
 ROOT = Path(__file__).parent.parent.parent
@@ -21,7 +23,7 @@ ROOT = Path(__file__).parent.parent.parent
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty working folder with two pictures, and nothing in the environment that llavacli heeds."""
     for name in os.environ:
-        if name.startswith(("LLAVACLI_", "XDG_")) or name in ("NO_COLOR", "FORCE_COLOR"):
+        if name.startswith(("LLAVACLI_", "XDG_")) or name in ("NO_COLOR", "FORCE_COLOR", "ACCESSIBLE", "COLUMNS"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
@@ -135,3 +137,33 @@ def piped(home: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
     for each in begun:
         each.kill()
         each.communicate()
+
+
+@pytest.fixture(scope="session")
+def preloaded() -> None:
+    """Load what every chat needs, once, in the process that they are forks of."""
+    import prompt_toolkit  # noqa: F401
+    import torch  # noqa: F401
+
+    import llavacli.app
+
+    assert llavacli.app.app
+    assert core.load
+
+
+@pytest.fixture
+def talk(preloaded: None, home: Path) -> Iterator[Talk]:
+    """Begin a chat on a terminal and wait for its prompt; pictures that the demo knows are in its folder."""
+    begun: list[Chat] = []
+    for source, name in (("shapes.png", "my shapes.png"), ("wide.png", "wide.png")):
+        shutil.copy(ROOT / "examples" / source, home / name)
+
+    def begin(*args: str, wait: bool = True, **how: Any) -> Chat:
+        begun.append(Chat(*args, **how))
+        if wait:
+            begun[-1].wait_until(begun[-1].waits, "a prompt")
+        return begun[-1]
+
+    yield begin
+    for chat in begun:
+        chat.close()

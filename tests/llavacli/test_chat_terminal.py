@@ -3,51 +3,16 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from llavacli.repl.history import history_file
-from tests.llavacli.chatting import Chat, Talk, scripted
+from tests.llavacli.chatting import Talk, scripted
 
-EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 SHAPES = "There are three shapes on a white background"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _loaded() -> None:
-    """Load what every chat needs once, in the process that they are forks of."""
-    import prompt_toolkit  # noqa: F401
-    import torch  # noqa: F401
-
-    import llavacli.app
-    import llavacli_core as core
-
-    assert llavacli.app
-    assert core.load
-
-
-@pytest.fixture
-def talk(home: Path) -> Iterator[Talk]:
-    """Begin a chat and wait for its prompt; `a.png` and so on are in its folder."""
-    begun: list[Chat] = []
-    shutil.copy(EXAMPLES / "shapes.png", home / "my shapes.png")
-    shutil.copy(EXAMPLES / "wide.png", home / "wide.png")
-
-    def begin(*args: str, wait: bool = True, **how: object) -> Chat:
-        chat = Chat(*args, **how)  # type: ignore[arg-type]
-        begun.append(chat)
-        if wait:
-            chat.wait_until(chat.waits, "a prompt")
-        return chat
-
-    yield begin
-    for chat in begun:
-        chat.close()
 
 
 def test_three_turns_with_two_pictures(talk: Talk) -> None:
@@ -76,7 +41,7 @@ def test_retry_undo_and_edit(talk: Talk) -> None:
     chat.wait_for("> Where is circle?")
     chat.send("", "The circle is at the top left.")
     chat.send("/undo", "took back 1 turn, and with it [Image #1]")
-    chat.send("/undo", "error: cannot take back 1 turn")
+    chat.send("/undo", "error: there is no turn to take back")
 
 
 @pytest.mark.parametrize(
@@ -99,19 +64,19 @@ def test_pasted_words_stay_words(talk: Talk) -> None:
 
 
 def test_ctrl_c_in_mid_answer_and_a_further_turn(talk: Talk) -> None:
-    chat = talk("-q", "my shapes.png", before=scripted(["One", " two"], until_stopped="Count"))
+    chat = talk("-q", "my shapes.png", before=scripted(["One two", " three"], until_stopped="Count"))
     chat.type("Count.\r")
-    chat.wait_for("One two")
+    chat.wait_for("One")
     chat.type("\x03")
     chat.wait_for("(interrupted)")
     chat.wait_until(chat.waits)
-    chat.send("And now?", "One two\n>")
+    chat.send("And now?", "One two three\n>")
     chat.send("/export json", '"interrupted"')
     assert chat.text.count("(interrupted)") == 1
 
 
 def test_the_second_ctrl_c_leaves_a_core_that_does_not_stop(talk: Talk) -> None:
-    chat = talk("-q", "a.png", before=scripted(["One"], deaf=True))
+    chat = talk("-q", "a.png", before=scripted(["One two"], deaf=True))
     chat.type("Count.\r")
     chat.wait_for("One")
     chat.wait_until(lambda: chat.type("\x03") or chat.has_gone())
@@ -139,7 +104,7 @@ def test_ctrl_c_clears_the_line_and_twice_on_an_empty_one_leaves(talk: Talk) -> 
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 @pytest.mark.parametrize("answering", [True, False])
 def test_signals_end_it_and_leave_the_terminal_as_it_was(talk: Talk, signum: int, code: int, answering: bool) -> None:
-    chat = talk("-q", "a.png", before=scripted(["One"], until_stopped=""))
+    chat = talk("-q", "a.png", before=scripted(["One two"], until_stopped=""))
     if answering:
         chat.type("Count.\r")
         chat.wait_for("One")
@@ -164,7 +129,7 @@ def test_sigint_from_elsewhere_is_ctrl_c(talk: Talk) -> None:
 
 
 def test_what_is_typed_ahead_waits_for_its_prompt(talk: Talk, home: Path) -> None:
-    chat = talk("-q", "a.png", before=scripted(["One", " two", " three"], gate=home / "go"))
+    chat = talk("-q", "a.png", before=scripted(["One two", " three"], gate=home / "go"))
     chat.type("Count.\r")
     chat.wait_for("One")
     chat.type("typed ahead\rand this stays")
@@ -226,7 +191,7 @@ def test_tab_completes_commands_and_paths(talk: Talk) -> None:
 
 @pytest.mark.parametrize("size", [(30, 10), (200, 50), (1, 3)])
 def test_resizing_while_it_streams(talk: Talk, home: Path, size: tuple[int, int]) -> None:
-    chat = talk("-q", "a.png", before=scripted(["One", " two", " three"], gate=home / "go"))
+    chat = talk("-q", "a.png", before=scripted(["One two", " three"], gate=home / "go"))
     chat.type("Count.\r")
     chat.wait_for("One")
     chat.resize(*size)
@@ -309,7 +274,7 @@ def test_no_colour_where_it_is_refused(talk: Talk, monkeypatch: pytest.MonkeyPat
 
 def test_ctrl_z_suspends_and_fg_comes_back(talk: Talk, home: Path) -> None:
     """Under a shell with job control, at the prompt and while an answer is on its way."""
-    chat = talk("-q", "a.png", before=scripted(["One", " two"], gate=home / "go"), shell=True)
+    chat = talk("-q", "a.png", before=scripted(["One two", " three"], gate=home / "go"), shell=True)
     chat.type("half\x1a")
     chat.wait_for("stopped, as found")
     chat.type("fg\r")
@@ -320,8 +285,49 @@ def test_ctrl_z_suspends_and_fg_comes_back(talk: Talk, home: Path) -> None:
     chat.wait_until(lambda: chat.text.count("stopped, as found") == 2)
     chat.type("fg\r")
     (home / "go").touch()
-    chat.wait_for(" two")
+    chat.wait_for("fg\n two three")
     chat.wait_until(chat.waits)
     chat.type("\x04")
     assert chat.end() == 0
     assert chat.modes() == chat.found
+
+
+def test_a_pasted_path_that_leads_nowhere_is_said_at_once(talk: Talk) -> None:
+    chat = talk("-q", "a.png", before=scripted(["Yes."]))
+    chat.paste("/nowhere/cat.png")
+    chat.wait_for("error: /nowhere/cat.png: no such file")
+    chat.wait_for("\n> /nowhere/cat.png")
+    chat.type("\r")  # nor is it sent as words: it is there again, to be corrected
+    chat.wait_until(lambda: chat.text.count("error: /nowhere/cat.png") == 2 and chat.text.count("> /nowhere") == 2)
+    assert "Yes." not in chat.text
+
+
+def test_a_typed_path_is_attached_in_its_place(talk: Talk) -> None:
+    chat = talk("-q")
+    chat.send("Where is the star in ./wide.png?", "[Image #1] ./wide.png, 640x240")
+    chat.send("/prompt", "USER: <image>\nWhere is the star in")
+
+
+def test_the_command_line_s_prompt_is_the_first_turn(talk: Talk) -> None:
+    chat = talk("-q", "-p", "Where is the star?", "my shapes.png")
+    assert "The star is at the bottom right.\n>" in chat.text
+
+
+def test_markdown_is_rendered_or_left_as_it_is(talk: Talk) -> None:
+    pieces = ["A **bold** word and `code`.\n\n- one\n- two\n"]
+    chat = talk("-q", "a.png", before=scripted(pieces))
+    chat.send("Speak.", "A bold word and code.")
+    plain = talk("-q", "--no-markdown", "a.png", before=scripted(pieces))
+    plain.send("Speak.", "A **bold** word and `code`.\n\n- one\n- two\n>")
+
+
+def test_waiting_for_the_first_word_leaves_no_trace(talk: Talk, home: Path) -> None:
+    chat = talk("-q", "a.png", before=scripted(["One two."], gate=home / "go", first=0))
+    chat.type("Count.\r")
+    chat.wait_for("thinking 0 s")
+    chat.type("\x03")
+    chat.wait_for("stopping as soon as the prompt is read")
+    (home / "go").touch()
+    chat.wait_for("(interrupted)")
+    chat.wait_until(chat.waits)
+    assert "> Count.\nOne two.\n(interrupted)\n>" in chat.text
