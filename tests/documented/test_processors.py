@@ -201,6 +201,39 @@ def test_pictures_without_a_place_and_places_without_a_picture(checkpoint):
         ours(CAT, "One <image>", colour="red")
 
 
+MISTAKES = {
+    "nothing": lambda processor: processor(),
+    "too few pictures": lambda processor: processor(CAT, "Two <image> <image>"),
+    "too many pictures": lambda processor: processor([CAT, DOG], "One <image>"),
+    "a picture without a place": lambda processor: processor(CAT, "None"),
+    "a place without a picture": lambda processor: processor(text="One <image>"),
+    "a number for a picture": lambda processor: processor(5, "One <image>"),
+    "a number for a text": lambda processor: processor(CAT, 5),
+    "a conversation without its picture": lambda processor: processor.apply_chat_template([user(None)], **VECTORS),
+    "a ragged batch": lambda processor: processor(text=["One", "One and two"], return_tensors="pt"),
+    "a cut through a picture": lambda processor: processor(CAT, "<image>", truncation=True, max_length=3),
+    "a size": lambda processor: processor.image_processor(CAT, size={"length": 3}),
+}
+
+
+@pytest.mark.parametrize("call", MISTAKES.values(), ids=MISTAKES)
+def test_errors_are_caught_as_the_references_are(call, checkpoint):
+    folder = checkpoint("llava-1.5")
+    with pytest.raises((ValueError, TypeError)) as theirs:
+        call(transformers.AutoProcessor.from_pretrained(folder, backend="pil"))
+    with pytest.raises(ValueError if issubclass(theirs.type, ValueError) else TypeError):
+        call(core.AutoProcessor.from_pretrained(folder))
+
+
+def test_keywords_of_the_tokenizer(both):
+    ours, theirs = both
+    words = {"return_token_type_ids": False, "verbose": False, "return_length": False, "text_pair": None}
+    assert_same(ours(CAT, "A <image>", **words, return_tensors="pt"), theirs(CAT, "A <image>", return_tensors="pt"))
+    assert ours(text="two cats", max_length=2).input_ids == theirs(text="two cats", max_length=2).input_ids
+    with pytest.raises(BadOption, match="return_offsets_mapping"):
+        ours(text="two cats", return_offsets_mapping=True)
+
+
 def test_what_is_typed_is_no_placeholder(checkpoint):
     ours = core.AutoProcessor.from_pretrained(checkpoint("llava-1.5"))
     got = ours.apply_chat_template([user(CAT, "What does <image> mean?")], **VECTORS)
@@ -327,8 +360,9 @@ def test_captioners(captioner):
     assert_same(ours(**both), theirs(**both))
     assert ours(text="a cat").input_ids == theirs(text="a cat").input_ids
     assert ours.model_input_names == theirs.model_input_names
-    with pytest.raises(TypeError):
-        ours()
+    for processor in (ours, theirs):
+        with pytest.raises(ValueError, match="nothing|either"):
+            processor()
 
 
 FORMS = {

@@ -87,6 +87,10 @@ CALLS = {
     "cut": {"truncation": True, "max_length": 5},
     "cut and filled up": {"truncation": True, "max_length": 6, "padding": "max_length", "return_tensors": "pt"},
     "no mask": {"return_attention_mask": False},
+    "a length alone": {"max_length": 4},
+    "a length that is not cut to": {"max_length": 4, "truncation": False},
+    "no types": {"return_token_type_ids": False, "verbose": False},
+    "nothing more": {"return_length": False, "return_offsets_mapping": False, "stride": 0, "text_pair": None},
 }
 
 
@@ -233,3 +237,58 @@ def test_a_vocabulary_in_parts_is_saved_whole(tmp_path):
     assert ours("A cat is red.").input_ids == theirs("A cat is red.").input_ids
     ours.save_pretrained(tmp_path / "saved")
     assert core.AutoTokenizer.from_pretrained(tmp_path / "saved")("A cat.").input_ids == ours("A cat.").input_ids
+
+
+def test_types_of_tokens(both):
+    kwargs = {"padding": True, "return_token_type_ids": True, "return_tensors": "pt"}
+    ours, theirs = (tokenizer(TEXTS, **kwargs) for tokenizer in both)
+    assert list(ours) == list(theirs)
+    assert torch.equal(ours.token_type_ids, theirs.token_type_ids)
+
+
+WRONG = {
+    "nothing": lambda tokenizer: tokenizer(),
+    "a number": lambda tokenizer: tokenizer(5),
+    "a padding": lambda tokenizer: tokenizer(TEXTS, padding="much"),
+    "a side": lambda tokenizer: tokenizer(TEXTS, padding=True, padding_side="top"),
+    "tensors": lambda tokenizer: tokenizer(TEXTS, padding=True, return_tensors="jax"),
+    "a ragged batch": lambda tokenizer: tokenizer(TEXTS, return_tensors="pt"),
+    "a text to decode": lambda tokenizer: tokenizer.decode("cats"),
+    "a role": lambda tokenizer: tokenizer.add_special_tokens({"hat_token": "<hat>"}),
+}
+
+
+@pytest.mark.parametrize("call", WRONG.values(), ids=WRONG)
+def test_errors_are_caught_as_the_references_are(call, folder):
+    path = folder("llava-1.5")
+    for tokenizer in (core.AutoTokenizer, transformers.PreTrainedTokenizerFast):
+        with pytest.raises((ValueError, TypeError)):
+            call(tokenizer.from_pretrained(path))
+
+
+def test_what_a_call_does_not_give(folder):
+    ours = core.AutoTokenizer.from_pretrained(folder("llava-1.5"))
+    with pytest.raises(BadOption, match="return_offsets_mapping"):
+        ours("cats", return_offsets_mapping=True)
+    with pytest.raises(TypeError, match="colour"):
+        ours("cats", colour="red")
+
+
+def test_tokens_that_are_added(both, tmp_path):
+    text = "two cats<hat>and a zebra <crown> on <brim>it"
+    for tokenizer in both:
+        assert tokenizer.add_tokens(["<hat>", "zebra"]) == 2
+        assert tokenizer.add_tokens("<hat>") == 0
+        assert tokenizer.add_special_tokens({"pad_token": "<brim>", "additional_special_tokens": ["<crown>"]}) == 2
+        tokenizer.save_pretrained(tmp_path / type(tokenizer).__name__)
+    ours, theirs = both
+    assert len(ours) == len(theirs)
+    assert (ours.pad_token, ours.pad_token_id) == (theirs.pad_token, theirs.pad_token_id)
+    ids = theirs(text).input_ids
+    again = core.AutoTokenizer.from_pretrained(tmp_path / type(ours).__name__)
+    there = transformers.PreTrainedTokenizerFast.from_pretrained(tmp_path / type(ours).__name__)
+    for tokenizer in (ours, again, there):
+        assert tokenizer(text).input_ids == ids
+        assert tokenizer.decode(ids, skip_special_tokens=True) == theirs.decode(ids, skip_special_tokens=True)
+        assert len(tokenizer) == len(theirs)
+        assert tokenizer.pad_token == "<brim>"

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from llavacli_core.config import ImageConfig
+from llavacli_core.documented.errors import WrongType
 from llavacli_core.errors import BadOption
 from llavacli_core.geometry import Grid, best_resolution, fit, tile_side
 from llavacli_core.media.colour import to_rgb
@@ -46,7 +47,7 @@ def flat(images: Any, dimensions: int = 3) -> list[Any]:
     if isinstance(images, (Image.Image, str, bytes, PathLike)):
         return [images]
     if not hasattr(images, "ndim"):
-        raise BadOption(f"a picture cannot be a {type(images).__name__}", hint="give a PIL image, an array or a path")
+        raise WrongType(f"a picture cannot be a {type(images).__name__}", hint="give a PIL image, an array or a path")
     return list(images) if images.ndim == dimensions + 1 else [images]
 
 

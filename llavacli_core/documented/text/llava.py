@@ -10,6 +10,7 @@ from llavacli_core.documented.batch import BatchFeature
 from llavacli_core.documented.images.base import BaseImageProcessor
 from llavacli_core.documented.text.base import ProcessorMixin
 from llavacli_core.documented.text.conversations import is_batch, messages_of, sources_of
+from llavacli_core.documented.text.keywords import cut_to, texts_of
 from llavacli_core.documented.text.routing import Routed, route
 from llavacli_core.documented.text.tokenizers import PreTrainedTokenizerFast
 from llavacli_core.errors import BadOption, PromptError
@@ -66,12 +67,13 @@ class LlavaProcessor(ProcessorMixin):
         in the order of the prompts, in lists or lists of lists. Keywords are the tokenizer's (padding, padding_side,
         truncation, max_length), the image processor's and the video processor's, and `return_tensors`.
         """
+        if images is None and text is None and videos is None:
+            raise BadOption(f"{type(self).__name__} was given nothing", hint="give text, images or both")
         routed = route(kwargs, self.tensors)
         if text is None:
             return self._batch(None, images, videos, routed)
         special = routed.text.pop("add_special_tokens", True)
-        texts = [text] if isinstance(text, str) else text
-        rows = [self.tokenizer.row(each, None, add_special_tokens=special) for each in texts]
+        rows = [self.tokenizer.row(each, None, add_special_tokens=special) for each in texts_of(text)]
         return self._batch(rows, images, videos, routed)
 
     def apply_chat_template(
@@ -137,9 +139,11 @@ class LlavaProcessor(ProcessorMixin):
         if rows is None:
             return BatchFeature(seen)
         wide = self._widened(rows, image_counts, video_counts)
-        words = dict(routed.text)
-        cut = [self._cut(row, words.get("max_length")) for row in wide] if words.pop("truncation", False) else wide
-        ids = self.tokenizer.pad(cut, return_tensors=routed.return_tensors, **{"padding": False, **words})
+        words = {"padding": False, **routed.text}
+        most = words.get("max_length"), self.tokenizer.model_max_length
+        limit = cut_to(words.pop("truncation", None), words["padding"], *most)
+        cut = wide if limit is None else [self._cut(row, limit) for row in wide]
+        ids = self.tokenizer.pad(cut, return_tensors=routed.return_tensors, **words)
         return BatchFeature({**ids, **seen})
 
     def _widened(self, rows: Sequence[Sequence[int]], images: list[int], videos: list[int]) -> list[tuple[int, ...]]:
@@ -161,9 +165,8 @@ class LlavaProcessor(ProcessorMixin):
                 raise PromptError(f"{over} {kind} were given for which no prompt has a place")
         return wide
 
-    def _cut(self, row: tuple[int, ...], limit: int | None) -> tuple[int, ...]:
+    def _cut(self, row: tuple[int, ...], limit: int) -> tuple[int, ...]:
         """The row cut to `limit` ids, which must not hit a picture."""
-        limit = limit or self.tokenizer.model_max_length
         kept = row[-limit:] if self.tokenizer.truncation_side == "left" and len(row) > limit else row[:limit]
         for token_id in (self.image_token_id, self.video_token_id):
             if token_id is not None and kept.count(token_id) != row.count(token_id):

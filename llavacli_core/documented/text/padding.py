@@ -44,9 +44,13 @@ def target_length(rows: Sequence[Sequence[int]], padding: Padding, max_length: i
     return length if not multiple else -(-length // multiple) * multiple
 
 
-def batch_of(ids: list[list[int]], masks: list[list[int]] | None, tensors: Tensors) -> BatchFeature:
-    """`input_ids` and, where wanted, `attention_mask`, as lists or tensors."""
-    values = {"input_ids": ids} if masks is None else {"input_ids": ids, "attention_mask": masks}
+def batch_of(ids: list[list[int]], masks: list[list[int]] | None, tensors: Tensors, *, types: bool) -> BatchFeature:
+    """`input_ids` and, where wanted, `token_type_ids`, zero for a text, and `attention_mask`, as lists or tensors."""
+    values = {"input_ids": ids}
+    if types:
+        values["token_type_ids"] = [[0] * len(row) for row in ids]
+    if masks is not None:
+        values["attention_mask"] = masks
     if tensors is not None and len({len(row) for row in ids}) > 1:
         raise BadOption("texts of different lengths cannot be one tensor", hint="padding=True")
     return BatchFeature(values, tensors)

@@ -7,11 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from llavacli_core.documented.images.base import PARAMETERS
+from llavacli_core.documented.text.keywords import KNOWN, heeded
 
-TEXTS = (
-    *("add_special_tokens", "padding", "truncation", "max_length"),
-    *("pad_to_multiple_of", "padding_side", "return_attention_mask"),
-)
 PICTURES = (*PARAMETERS, "data_format", "input_data_format")
 VIDEOS = ("num_frames", "fps", "do_sample_frames", "return_metadata", "video_metadata")
 
@@ -34,7 +31,7 @@ def route(given: Mapping[str, Any], default_tensors: str | None = None) -> Route
     tensors = plain.pop("return_tensors", default_tensors)
     for kind in named.values():
         tensors = kind.get("return_tensors", tensors)
-    unknown = plain.keys() - {*TEXTS, *PICTURES, *VIDEOS}
+    unknown = plain.keys() - {*KNOWN, *PICTURES, *VIDEOS}
     if unknown:
         raise TypeError(f"a processor has no parameter {sorted(unknown)[0]!r}")
 
@@ -44,7 +41,7 @@ def route(given: Mapping[str, Any], default_tensors: str | None = None) -> Route
         return values
 
     return Routed(
-        text=chosen(TEXTS, "text"),
+        text=heeded(chosen(KNOWN, "text")),
         images=chosen(PICTURES, "images"),
         videos=chosen((*PICTURES, *VIDEOS), "videos"),
         return_tensors=tensors,

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from llavacli_core.documented.batch import BatchFeature, Tensors
+from llavacli_core.documented.errors import WrongType
 from llavacli_core.documented.folders import folder_for, folder_of, hub_options, write_json
 from llavacli_core.documented.text.conversations import Conversation, is_batch, messages_of
+from llavacli_core.documented.text.keywords import cut_to, heeded, texts_of
 from llavacli_core.documented.text.padding import NO_LIMIT, Padding, batch_of, padded, target_length
+from llavacli_core.documented.text.vocabulary import Vocabulary
 from llavacli_core.errors import BadOption, TemplateError
 from llavacli_core.prompt.cleanup import clean_up
 from llavacli_core.prompt.files import read_json
@@ -19,15 +22,15 @@ from llavacli_core.prompt.template import CUSTOM, Template, find_template
 from llavacli_core.prompt.tokenizer import Tokenizer
 
 
-class PreTrainedTokenizerFast:
-    """Texts to ids and back. `bos_token`, `pad_token_id` and their like are attributes, None where there is none."""
+class PreTrainedTokenizerFast(Vocabulary):
+    """Texts to ids and back."""
 
     model_input_names: ClassVar[list[str]] = ["input_ids", "attention_mask"]
 
     def __init__(self, tokenizer: Tokenizer, folder: Path, **kwargs: Any) -> None:
         """`folder` is where the files are that `save_pretrained` copies."""
         config = read_json(folder / "tokenizer_config.json") | kwargs
-        self.tokenizer = tokenizer
+        self.tokenizer = self.as_read = tokenizer
         self.folder = folder
         self.padding_side: str = config.get("padding_side") or "right"
         self.truncation_side: str = config.get("truncation_side") or "right"
@@ -43,40 +46,26 @@ class PreTrainedTokenizerFast:
         folder = folder_of(pretrained_model_name_or_path, **hub_options(kwargs))
         return cls(Tokenizer.from_folder(folder), folder, **kwargs)
 
-    def __getattr__(self, name: str) -> Any:
-        if name.endswith("_token_id"):
-            token = getattr(self, name.removesuffix("_id"))
-            return None if token is None else self.tokenizer.id_of(token)
-        if name.endswith("_token") and (name in self.special_tokens_map or name in STANDARD):
-            return self.special_tokens_map.get(name)
-        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name.endswith("_token_id"):
-            name, value = name.removesuffix("_id"), self.tokenizer.token_of(value)
-        if name.endswith("_token"):
-            self.special_tokens_map[name] = value
-        else:
-            super().__setattr__(name, value)
-
     def __call__(
         self,
-        text: str | Sequence[str],
+        text: str | Sequence[str] | None = None,
         *,
         add_special_tokens: bool = True,
         padding: Padding = False,
-        truncation: bool | str = False,
+        truncation: bool | str | None = None,
         max_length: int | None = None,
         pad_to_multiple_of: int | None = None,
         padding_side: str | None = None,
         return_tensors: Tensors = None,
-        return_attention_mask: bool = True,
+        **kwargs: Any,
     ) -> BatchFeature:
-        """`input_ids` and `attention_mask`, of one text [T] or of several [B][T]; [B, T] as tensors."""
+        """`input_ids` and `attention_mask`, of one text [T] or of several [B][T]; [B, T] as tensors.
+
+        Further keywords: `return_attention_mask`, `return_token_type_ids`.
+        """
         single = isinstance(text, str)
-        limit = None if truncation in (False, "do_not_truncate") else max_length or self.model_max_length
-        texts = [text] if isinstance(text, str) else text
-        rows = [self.row(each, limit, add_special_tokens=add_special_tokens) for each in texts]
+        limit = cut_to(truncation, padding, max_length, self.model_max_length)
+        rows = [self.row(each, limit, add_special_tokens=add_special_tokens) for each in texts_of(text)]
         batch = self.pad(
             rows,
             padding=padding,
@@ -84,7 +73,7 @@ class PreTrainedTokenizerFast:
             pad_to_multiple_of=pad_to_multiple_of,
             padding_side=padding_side,
             return_tensors=return_tensors,
-            return_attention_mask=return_attention_mask,
+            **heeded(kwargs),
         )
         if single and return_tensors is None:
             return BatchFeature({name: rows[0] for name, rows in batch.items()})
@@ -110,7 +99,8 @@ class PreTrainedTokenizerFast:
         pad_to_multiple_of: int | None = None,
         padding_side: str | None = None,
         return_tensors: Tensors = None,
-        return_attention_mask: bool = True,
+        return_attention_mask: bool | None = None,
+        return_token_type_ids: bool | None = None,
     ) -> BatchFeature:
         """Rows of ids as a batch."""
         ids, masks = padded(
@@ -119,7 +109,8 @@ class PreTrainedTokenizerFast:
             side=padding_side or self.padding_side,
             pad_token_id=self.pad_token_id,
         )
-        return batch_of(ids, masks if return_attention_mask else None, return_tensors)
+        kept = None if return_attention_mask is False else masks
+        return batch_of(ids, kept, return_tensors, types=bool(return_token_type_ids))
 
     def encode(self, text: str, **kwargs: Any) -> Any:
         """The ids of one text; keywords as of a call."""
@@ -140,6 +131,8 @@ class PreTrainedTokenizerFast:
         ids = token_ids.tolist() if hasattr(token_ids, "tolist") else token_ids
         if isinstance(ids, int):
             ids = [ids]
+        if isinstance(ids, (str, bytes)):
+            raise WrongType("decode takes ids, not a text", hint="the tokenizer itself makes ids of a text")
         if ids and not isinstance(ids[0], int):
             return [self.decode(row, skip_special_tokens, clean_up_tokenization_spaces) for row in ids]
         if clean_up_tokenization_spaces is None:
@@ -158,42 +151,6 @@ class PreTrainedTokenizerFast:
         """The text of each row of ids."""
         texts = self.decode(sequences, skip_special_tokens, clean_up_tokenization_spaces)
         return [texts] if isinstance(texts, str) else texts
-
-    def convert_tokens_to_ids(self, tokens: str | Sequence[str]) -> Any:
-        """A token's id, or those of several; of unknown ones the unknown token's."""
-        if not isinstance(tokens, str):
-            return [self.convert_tokens_to_ids(token) for token in tokens]
-        found = self.tokenizer.id_of(tokens)
-        return self.unk_token_id if found is None else found
-
-    def convert_ids_to_tokens(self, ids: int | Sequence[int], skip_special_tokens: bool = False) -> Any:
-        """An id's token, or those of several."""
-        if isinstance(ids, int):
-            return self.tokenizer.token_of(ids)
-        left_out = set(self.all_special_ids) if skip_special_tokens else set()
-        return [self.tokenizer.token_of(int(each)) for each in ids if int(each) not in left_out]
-
-    @property
-    def all_special_tokens(self) -> list[str]:
-        """The tokens that have a role."""
-        return list(dict.fromkeys(token for token in self.special_tokens_map.values() if token is not None))
-
-    @property
-    def all_special_ids(self) -> list[int]:
-        """Their ids."""
-        return list(self.convert_tokens_to_ids(self.all_special_tokens))
-
-    @property
-    def vocab_size(self) -> int:
-        """Tokens known, without those added."""
-        return self.tokenizer.backend.get_vocab_size(with_added_tokens=False)
-
-    def __len__(self) -> int:
-        return self.tokenizer.vocab_size
-
-    def get_vocab(self) -> dict[str, int]:
-        """Every token and its id."""
-        return self.tokenizer.backend.get_vocab(with_added_tokens=True)
 
     def template(self, chat_template: str | None = None) -> Template:
         """The chat template that was given, or the checkpoint's."""
@@ -228,11 +185,6 @@ class PreTrainedTokenizerFast:
         found = self(texts if batch else texts[0], add_special_tokens=False, **kwargs)
         return found if return_dict else found["input_ids"]
 
-    @property
-    def named_tokens(self) -> Mapping[str, str]:
-        """The special tokens there are, by role: what templates are told."""
-        return {name: token for name, token in self.special_tokens_map.items() if token is not None}
-
     def save_pretrained(self, save_directory: str | PathLike[str], **_: Any) -> tuple[str, ...]:
         """Write the tokenizer's files into a folder, as they came but for what was set since; gives their paths."""
         folder = folder_for(save_directory)
@@ -241,7 +193,7 @@ class PreTrainedTokenizerFast:
         for name in FILES:
             if (self.folder / name).is_file():
                 shutil.copyfile(self.folder / name, folder / name)
-        if not (folder / "tokenizer.json").is_file():  # of a vocabulary in parts
+        if not (folder / "tokenizer.json").is_file() or self.tokenizer is not self.as_read:  # in parts, or with more
             self.tokenizer.backend.save(str(folder / "tokenizer.json"))
         changed = {
             name: value for name, value in self.named_tokens.items() if value != self.tokenizer.special_tokens.get(name)
@@ -264,7 +216,6 @@ class PreTrainedTokenizerFast:
         return f"{type(self).__name__}(vocab_size={self.vocab_size}, {self.special_tokens_map})"
 
 
-STANDARD = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
 FILES = (
     "tokenizer.json",
     "tokenizer_config.json",

@@ -8,6 +8,7 @@ from typing import Any
 from llavacli_core.documented.batch import BatchFeature
 from llavacli_core.documented.text.base import ProcessorMixin
 from llavacli_core.documented.text.routing import route
+from llavacli_core.errors import BadOption
 
 
 class TrOCRProcessor(ProcessorMixin):
@@ -21,7 +22,7 @@ class TrOCRProcessor(ProcessorMixin):
     def __call__(self, images: Any = None, text: str | Sequence[str] | None = None, **kwargs: Any) -> BatchFeature:
         """`pixel_values` of pictures, `input_ids` of texts, and of both `pixel_values` and `labels`."""
         if images is None and text is None:
-            raise TypeError("TrOCRProcessor needs images or text")
+            raise BadOption("TrOCRProcessor was given nothing", hint="give images, text or both")
         routed = route(kwargs)
         if text is None:
             return self.image_processor(images, return_tensors=routed.return_tensors, **routed.images)
