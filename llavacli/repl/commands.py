@@ -95,6 +95,9 @@ def _help(_: Conversation, arguments: Sequence[str], screen: Screen) -> Next:
     width = max(len(command.usage) for command in TABLE)
     screen.say("\n".join(f"{command.usage:{width}}  {command.help}" for command in TABLE))
     screen.say("A line that begins with // is sent with one / and is no command.")
+    if screen.keys:
+        width = max(len(key) for key, _ in screen.keys)
+        screen.say("\n" + "\n".join(f"{key:{width}}  {does}" for key, does in screen.keys))
     return None
 
 

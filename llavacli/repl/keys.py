@@ -12,13 +12,19 @@ if TYPE_CHECKING:
 Telling = Callable[[], None]  # writes a line above the prompt
 Pasted = Callable[[str], tuple[str, Sequence[Telling]]]  # from what was pasted to what is inserted, and told of it
 
-HELP = (
+EDITED = (
     ("Enter", "send"),
     ("Alt-Enter, Ctrl-J", "a new line"),
     ("Ctrl-X Ctrl-E", "write in the editor ($VISUAL, $EDITOR)"),
     ("Ctrl-R", "search what was typed before"),
     ("Tab", "complete commands, settings, models and paths"),
     ("Ctrl-C", "stop the answer; clear the line; twice on an empty line: leave"),
+    ("Ctrl-D", "leave"),
+    ("Ctrl-Z", "suspend; fg comes back"),
+)
+BY_LINE = (  # where the terminal itself edits the line
+    ("Enter", "send; after a backslash: a new line"),
+    ("Ctrl-C", "stop the answer; clear the line; twice: leave"),
     ("Ctrl-D", "leave"),
     ("Ctrl-Z", "suspend; fg comes back"),
 )

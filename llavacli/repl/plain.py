@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,8 @@ LINE_LIMIT = 2**25  # bytes: far beyond any context, and no danger to the memory
 
 class PlainScreen:
     """Commands speak on stderr: stdout is for answers."""
+
+    keys: Sequence[tuple[str, str]] = ()
 
     def __init__(self, notes: Notes) -> None:
         self._notes = notes

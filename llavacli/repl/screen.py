@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from llavacli.failures import Failure, UsageError
 from llavacli.render.text import escaped
 from llavacli.repl.indicator import Indicator, dim
+from llavacli.repl.keys import BY_LINE, EDITED
 from llavacli.repl.look import Look
 from llavacli.repl.streaming import AsItIs, Writing
 from llavacli.repl.terminal import columns
@@ -31,6 +32,7 @@ class TerminalScreen:
         self._indicator: Indicator | None = None
         self.spins = not look.by_line
         self.announces = look.accessible
+        self.keys: Sequence[tuple[str, str]] = BY_LINE if look.by_line else EDITED
 
     def greet(self, info: core.ModelInfo) -> None:
         """Say who answers, and where help is."""

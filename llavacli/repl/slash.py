@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 class Screen(Protocol):
     """Where commands speak. Texts are as they are, with control characters; the screen escapes them where it must."""
 
+    keys: Sequence[tuple[str, str]]  # and what they do, where there are any
+
     def say(self, text: str) -> None:
         """Show what a command was asked for: one line or several."""
 

@@ -9,6 +9,8 @@ import sqlite3
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
+
 from llavacli.repl import commands
 from tests.llavacli.chatting import Talk, scripted
 
@@ -107,6 +109,7 @@ def test_every_command_and_its_wrong_arguments(talk: Talk, home: Path) -> None:
     assert json.loads((home / "chat.json").read_text())
 
 
+@pytest.mark.slow
 def test_killed_while_it_answers_it_loses_that_answer_alone(talk: Talk, home: Path) -> None:
     """Twenty times at a random moment, each time going on with what the last one left."""
     moments = random.Random(0)
