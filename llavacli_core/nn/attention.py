@@ -22,13 +22,14 @@ def visible(queries: int, keys: int, window: int | None, device: torch.device) -
 def visible_among(present: Tensor, queries: int, window: int | None) -> Tensor:
     """Which keys the last `queries` positions may see where some are padding: [B, S] true at tokens -> [B, 1, T, S].
 
-    Padding sees itself, for a softmax over nothing is not a number, and would spread.
+    Padding on the left sees nothing. What `attend` makes of that is what transformers makes of it: zeros by its sdpa, the
+    mean of all values by its eager attention. It counts where a label stands right behind the padding.
     """
     keys = present.shape[1]
     places = torch.arange(keys, device=present.device)
     distance = places[keys - queries :, None] - places
     mask = distance >= 0 if window is None else (distance >= 0) & (distance < window)
-    return (mask & present.bool()[:, None, None]) | (distance == 0)
+    return mask & present.bool()[:, None, None]
 
 
 def attend(
@@ -75,7 +76,7 @@ def _eager(
     if causal:
         mask = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
     if mask is not None:
-        scores = scores.masked_fill(~mask, float("-inf")) if mask.dtype == torch.bool else scores + mask
+        scores = scores.masked_fill(~mask, torch.finfo(scores.dtype).min) if mask.dtype == torch.bool else scores + mask
     weights: Tensor = scores.softmax(-1, dtype=torch.float32).to(query.dtype)
     if kept is not None:
         kept.append(weights)

@@ -361,7 +361,7 @@ def test_captioners(captioner):
     assert ours(text="a cat").input_ids == theirs(text="a cat").input_ids
     assert ours.model_input_names == theirs.model_input_names
     for processor in (ours, theirs):
-        with pytest.raises(ValueError, match="nothing|either"):
+        with pytest.raises(ValueError, match=r"nothing|either"):
             processor()
 
 
