@@ -12,7 +12,7 @@ from io import FileIO
 from typing import cast
 
 from llavacli_core.engine.prepared import Prepared
-from llavacli_core.engine.wire import Late, receive, send
+from llavacli_core.engine.wire import Ended, Late, receive, send
 from llavacli_core.engine.worker import READY, Job, Orders, too_large
 from llavacli_core.errors import CoreError, UnreadableInput
 
@@ -53,6 +53,8 @@ class Hired:
         if self._process is None or self._process.poll() is not None:  # killed while it had nothing to do
             self.end()
             self.start()
+        if self._is_cancelled:  # asked after the start, so that `cancel` has killed this process, or will not come
+            raise Closed
         self._await_ready()
         answer = self._asked(job)
         if self._process is None and not self._is_cancelled:
@@ -90,7 +92,7 @@ class Hired:
         """Wait until a process that was started takes jobs: the time this takes is no picture's."""
         try:
             self._is_ready = self._is_ready or receive(self._answers, START_S) == READY
-        except (EOFError, Late):
+        except (Ended, Late):
             self.end()
             if self._is_cancelled:
                 raise Closed from None
@@ -106,7 +108,7 @@ class Hired:
         except Late:
             self.end()
             return late
-        except (EOFError, BrokenPipeError):
+        except (Ended, BrokenPipeError):
             code = self.end()
             if self._is_cancelled:
                 return Closed()

@@ -19,6 +19,10 @@ class Late(Exception):
     """Nothing came for too long."""
 
 
+class Ended(Exception):
+    """Nothing will come any more."""
+
+
 def send(pipe: FileIO, value: object) -> None:
     """Write a value. Raises OSError if nobody reads, and whatever pickling it raises before anything is written."""
     arrays: list[pickle.PickleBuffer] = []
@@ -32,7 +36,7 @@ def send(pipe: FileIO, value: object) -> None:
 
 
 def receive(pipe: FileIO, seconds: float | None = None) -> Any:
-    """Read a value that `send` wrote. Raises EOFError where the pipe ends, and Late where it takes too long."""
+    """Read a value that `send` wrote. Raises Ended where the pipe ends, and Late where it takes too long."""
     end = None if seconds is None else time.monotonic() + seconds
     size, count = SIZES.unpack(_exactly(pipe, SIZES.size, end))
     sizes = [SIZE.unpack(_exactly(pipe, SIZE.size, end))[0] for _ in range(count)]
@@ -49,7 +53,7 @@ def _exactly(pipe: FileIO, size: int, end: float | None) -> memoryview:
             _wait(pipe, end)
         count = pipe.readinto(rest)
         if not count:
-            raise EOFError
+            raise Ended
         rest = rest[count:]
     return data
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from llavacli_core.engine.opening import Opener
 from llavacli_core.engine.prepared import Prepared, PreparedImage
-from llavacli_core.engine.wire import receive, send
+from llavacli_core.engine.wire import Ended, receive, send
 from llavacli_core.errors import CoreError, InputTooLarge, UnreadableInput
 from llavacli_core.messages import Image, Video
 
@@ -47,7 +47,7 @@ def main() -> None:
         nowhere = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):
             os.dup2(nowhere, stream)
-        with suppress(EOFError, BrokenPipeError):  # nobody asks, or listens, any more
+        with suppress(Ended, BrokenPipeError):  # nobody asks, or listens, any more
             orders: Orders = receive(jobs)
             _die_with(orders.parent)
             _limit_memory(orders.memory_bytes)
@@ -92,7 +92,7 @@ def _die_with(parent: int) -> None:
         with suppress(OSError, AttributeError):
             ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it died before
-        raise EOFError
+        raise Ended
 
 
 def _limit_memory(size: int) -> None:
