@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 import signal
-import threading
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
@@ -48,8 +46,6 @@ def run(
     """
     screen = TerminalScreen(look, output, notes, lambda: conversation.session.engine)
     with quiet_keys(stopper, by_line=look.by_line, before_stop=screen.clear_indicator):
-        if not look.by_line:
-            threading.Thread(target=importlib.import_module, args=("prompt_toolkit",), daemon=True).start()
         conversation.load()
         screen.greet(conversation.info)
         for source in sources:
