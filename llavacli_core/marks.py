@@ -8,31 +8,37 @@
 
 COORDS are x and y in turn, from the upper left corner of the upright picture, all in one unit:
 
-- `10%`: percent of the width and the height; a length (a radius, a line's width) in percent of the shorter edge;
+- `10%`: percent of the width and the height; a circle's radius in percent of the shorter edge;
 - `10px`: pixels;
 - plain numbers: fractions of the same, where all lie within 0..1 and at least one has a decimal point (`0,0,0.5,1`,
   `0.0,0.0,1.0,1.0`); else pixels (`0,0,1,1`, `12.5,3,40,60`).
 
 After them, in any order: a colour (a name of CSS, #rgb or #rrggbb; red, if none is given), `alpha=` (above 0, up to 1;
-1, and 0.5 for a mask), `width=` of the line, `radius=` of a point (both relative to the picture, if not given).
+1, and 0.5 for a mask), `width=` of the line, `radius=` of a point (both relative to the picture, if not given). These
+two are pixels, whatever the unit of COORDS, or percent of the shorter edge: `width=8`, `width=2%`. A plain number below
+1 is refused, as it is more likely meant for a share; `0.5px` is half a pixel.
 """
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
 from typing import ClassVar, Literal, NamedTuple, get_args
 
 from llavacli_core.errors import BadOption
 
 Shape = Literal["box", "ellipse", "circle", "point", "arrow", "polygon", "scribble", "mask"]
 Unit = Literal["pixels", "percent", "fraction"]
+LengthUnit = Literal["pixels", "percent"]
 
 NUMBER = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(%|px)?", re.ASCII)
 COLOR = re.compile(r"#(?:[0-9a-f]{3}){1,2}", re.ASCII)
 LIMIT = {"pixels": 1e6, "percent": 1e3, "fraction": 1.0}  # ten times the longest edge a picture may have
+MAX_POINTS = 1000  # ten seconds of a mouse's way; outlines that segmenters give have some hundreds
 
 
 class Form(NamedTuple):
@@ -59,10 +65,10 @@ FORMS: dict[str, Form] = {
 
 
 class Length(NamedTuple):
-    """The width of a line or the radius of a point; in percent, or as a fraction, of the picture's shorter edge."""
+    """The width of a line or the radius of a point; in pixels, or in percent of the picture's shorter edge."""
 
     value: float
-    unit: Unit = "pixels"
+    unit: LengthUnit = "pixels"
 
 
 @dataclass(frozen=True)
@@ -114,7 +120,7 @@ class Mark:
         parts = [self.shape, _written(self.coordinates, self.unit), self.color]
         parts += [] if self.alpha is None else [f"alpha={_plain(self.alpha)}"]
         for name, length in (("width", self.width), ("radius", self.radius)):
-            parts += [] if length is None else [f"{name}={_written((length.value,), length.unit)}"]
+            parts += [] if length is None else [f"{name}={_written_length(length)}"]
         return ":".join(parts)
 
     @property
@@ -141,14 +147,28 @@ def _check_coordinates(mark: Mark) -> None:
     if len(numbers) != spelt.numbers and not (is_open and len(numbers) > spelt.numbers and len(numbers) % 2 == 0):
         wanted = f"at least {spelt.numbers} numbers, an even count" if is_open else f"{spelt.numbers} numbers"
         raise BadOption(f"{mark.shape} takes {wanted}, not {len(numbers)}", hint=hint)
+    if len(points) > MAX_POINTS:
+        raise BadOption(
+            f"{mark.shape} has {len(points)} points, and may have {MAX_POINTS}", hint="leave out most of them"
+        )
     for number in numbers:
         _check_number(number, mark.unit, hint)
     if len(set(points)) < spelt.distinct:
         raise BadOption(f"{mark.shape} needs {spelt.distinct} different points", hint=hint)
     if mark.shape in ("box", "ellipse") and (numbers[0] == numbers[2] or numbers[1] == numbers[3]):
         raise BadOption(f"{mark.shape} has no area: its corners lie on one line", hint=hint)
+    if mark.shape in ("polygon", "mask") and _is_straight(points):
+        raise BadOption(f"{mark.shape} has no area: its corners lie on one line", hint=hint)
     if mark.shape == "circle" and numbers[2] <= 0:
         raise BadOption(f"the radius must be above 0, not {numbers[2]:g}", hint=hint)
+
+
+def _is_straight(points: Sequence[tuple[float, float]]) -> bool:
+    """Whether all points lie on one line, by the decimals that they were written as."""
+    exact = [(Fraction(repr(x)), Fraction(repr(y))) for x, y in points]
+    (x, y), *rest = exact
+    across, down = next((a - x, b - y) for a, b in rest if (a, b) != (x, y))
+    return all((a - x) * down == (b - y) * across for a, b in rest)
 
 
 def _check_number(number: float, unit: Unit, hint: str) -> None:
@@ -173,6 +193,8 @@ def _check_options(mark: Mark) -> None:
             continue
         if not isinstance(length, Length):
             raise BadOption(f"{name} is a Length, not {length!r}", hint="e.g. Length(8)")
+        if length.unit not in get_args(LengthUnit):
+            raise BadOption(f"{name} is in pixels or percent, not {length.unit!r}", hint='e.g. Length(2, "percent")')
         if name not in FORMS[mark.shape].options:
             raise _unknown(name, FORMS[mark.shape].options)
         _check_number(length.value, length.unit, f"e.g. {name}=8 or {name}=2%")
@@ -231,10 +253,24 @@ def _alpha(text: str) -> float:
 
 
 def _length(name: str, text: str) -> Length:
-    numbers, unit = _numbers(text)
-    if len(numbers) != 1:
+    """A width or a radius: `8`, `8px`, `2%`."""
+    match = NUMBER.fullmatch(text)
+    if match is None:
         raise BadOption(f"{name} must be one number, not {_short(text)}", hint=f"e.g. {name}=8 or {name}=2%")
-    return Length(numbers[0], unit)
+    value = float(match[1])
+    if match[2] is None and 0 < value < 1:
+        share = _plain(float(Decimal(match[1]) * 100))
+        raise BadOption(
+            f"{name}={text} is less than a pixel",
+            hint=f"write {name}={share}% for a share of the shorter edge, or {name}={text}px",
+        )
+    return Length(value, "percent" if match[2] == "%" else "pixels")
+
+
+def _written_length(length: Length) -> str:
+    """A width or a radius as `_length` reads it back."""
+    suffix = "%" if length.unit == "percent" else "px" if length.value < 1 else ""
+    return f"{_plain(length.value)}{suffix}"
 
 
 def _written(numbers: tuple[float, ...], unit: Unit) -> str:

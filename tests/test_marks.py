@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import llavacli_core as core
 from llavacli_core.errors import BadOption
-from llavacli_core.marks import FORMS, LIMIT, Length, Mark
+from llavacli_core.marks import FORMS, LIMIT, MAX_POINTS, Length, Mark, _is_straight
 
 
 @pytest.mark.parametrize(
@@ -69,8 +69,25 @@ def test_colours(text, rgb):
 
 def test_canonical_text():
     assert str(Mark.parse("Arrow: 0.90,.9, 1,0.5 :width=2%")) == "arrow:0.9,0.9,1.0,0.5:red:width=2%"
-    assert str(Mark.parse("point:12.0,30:#F00:radius=0.01:alpha=1")) == "point:12,30:#f00:alpha=1:radius=0.01"
+    assert str(Mark.parse("point:12.0,30:#F00:radius=0.01px:alpha=1")) == "point:12,30:#f00:alpha=1:radius=0.01px"
     assert str(Mark("point", (0.5, 1))) == "point:0.5px,1px:red"
+
+
+@pytest.mark.parametrize("coordinates", ["10,10,60,60", "10%,10%,60%,60%", "0.1,0.1,0.6,0.6"])
+@pytest.mark.parametrize(
+    ("width", "length"),
+    [
+        ("1", Length(1)),
+        ("1.0", Length(1)),
+        ("2.5", Length(2.5)),
+        ("8px", Length(8)),
+        ("0.5px", Length(0.5)),
+        ("2%", Length(2, "percent")),
+        ("0.5%", Length(0.5, "percent")),
+    ],
+)
+def test_a_plain_width_is_pixels_whatever_the_coordinates(coordinates, width, length):
+    assert Mark.parse(f"box:{coordinates}:width={width}").width == length
 
 
 NUMBERS = {
@@ -88,11 +105,12 @@ def marks(draw):
     count = form.numbers + (2 * draw(st.integers(0, 4)) if form.coordinates.endswith("...") else 0)
     given = {"alpha": draw(st.none() | st.floats(0, 1, exclude_min=True))}
     for name in set(form.options) - {"alpha"}:
-        size = st.floats(0, 1, exclude_min=True)
-        given[name] = draw(st.none() | st.builds(Length, size, st.sampled_from(sorted(NUMBERS))))
+        size = st.floats(0, 1000, exclude_min=True)
+        given[name] = draw(st.none() | st.builds(Length, size, st.sampled_from(["pixels", "percent"])))
     numbers = draw(st.lists(number, min_size=count, max_size=count))
     points = list(zip(numbers[::2], numbers[1::2], strict=False))
     assume(len(set(points)) >= form.distinct)
+    assume(shape not in ("polygon", "mask") or not _is_straight(points))
     assume(shape not in ("box", "ellipse") or (numbers[0] != numbers[2] and numbers[1] != numbers[3]))
     assume(shape != "circle" or numbers[2] > 0)
     return Mark(shape, tuple(numbers), unit, draw(st.sampled_from(["red", "#0f0", "#12ab34"])), **given)
@@ -144,6 +162,9 @@ def test_whatever_is_refused_is_refused_in_one_line(text):
         ("polygon:1,1,2,2", "takes at least 6 numbers, an even count, not 4", "polygon:X1,Y1,X2,Y2,X3,Y3,..."),
         ("polygon:1,1,2,2,3,3,4", "an even count, not 7", "polygon:X1"),
         ("polygon:1,1,2,2,1,1", "needs 3 different points", "polygon:X1"),
+        ("polygon:1,1,2,2,3,3", "polygon has no area", "polygon:X1"),
+        ("mask:10%,50%,20%,50%,10%,50%,90%,50%", "mask has no area", "mask:X1"),
+        ("mask:0.1,0.2,0.2,0.4,0.3,0.6", "mask has no area", "mask:X1"),
         ("scribble:1,1,2", "takes at least 4 numbers, an even count, not 3", "scribble:X1"),
         ("mask:1,1,2,2,3,3:width=3", "there is no option 'width' here", "a colour, alpha="),
         ("box:1,1,2,2:radius=3", "there is no option 'radius' here", "a colour, alpha= and width="),
@@ -160,6 +181,9 @@ def test_whatever_is_refused_is_refused_in_one_line(text):
         ("box:1,1,2,2:width=0", "width must be above 0, not 0", "width=8"),
         ("box:1,1,2,2:width=-2", "width must be above 0, not -2", "width=8"),
         ("box:1,1,2,2:width=", "width must be one number, not ''", "width=8"),
+        ("box:1,1,2,2:width=0.02", "width=0.02 is less than a pixel", "width=2% for a share of the shorter edge"),
+        ("point:0.5,0.5:radius=.5", "radius=.5 is less than a pixel", "or radius=.5px"),
+        ("box:1,1,2,2:width=0.0", "width must be above 0, not 0", "width=8"),
         ("box:1,1,2,2:width=1,2", "width must be one number, not '1,2'", "width=8"),
     ],
 )
@@ -186,6 +210,8 @@ def test_a_mistake_is_told_with_the_right_form(text, message, hint):
         lambda: Mark("point", ("a", 2)),
         lambda: Mark("point", None),
         lambda: Mark("point", (1, 2), radius=3),
+        lambda: Mark("point", (1, 2), radius=Length(0.5, "fraction")),
+        lambda: Mark("mask", (0, 0, 1, 1, 2, 2)),
         lambda: core.Image("a.png", marks=["box:1,2,3,4"]),
         lambda: core.Image("a.png", marks="box:1,2,3,4"),
     ],
@@ -193,6 +219,19 @@ def test_a_mistake_is_told_with_the_right_form(text, message, hint):
 def test_in_the_library_too(make):
     with pytest.raises(BadOption):
         make()
+
+
+@pytest.mark.parametrize("shape", ["scribble", "polygon", "mask"])
+def test_points_are_counted(shape):
+    numbers = [f"{(7 * n) % 100},{n}" for n in range(MAX_POINTS + 1)]
+    assert len(Mark.parse(f"{shape}:{','.join(numbers[:-1])}").coordinates) == 2 * MAX_POINTS
+    with pytest.raises(BadOption, match=f"{shape} has {MAX_POINTS + 1} points, and may have {MAX_POINTS}") as caught:
+        Mark.parse(f"{shape}:{','.join(numbers)}")
+    assert len(str(caught.value)) < 200
+
+
+def test_a_line_that_doubles_back_has_an_area_where_it_leaves_itself():
+    assert Mark.parse("polygon:0,0,10,0,5,0,5,1").shape == "polygon"
 
 
 def test_a_pictures_marks_are_kept_in_order():

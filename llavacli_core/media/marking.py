@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from os import PathLike
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from llavacli_core.errors import UnsuitableOption
@@ -12,12 +15,14 @@ from llavacli_core.marks import Mark
 from llavacli_core.media.names import shown
 from llavacli_core.media.picture import open_picture
 from llavacli_core.media.quiet import quiet
-from llavacli_core.media.shapes import Area, Box, Rectangle, areas
+from llavacli_core.media.shapes import Area, Polygon, Rectangle, areas
 from llavacli_core.media.source import NAMELESS, Source, read_source
+from llavacli_core.media.strokes import Box, Stroke
 
 SCALE = 4  # samples of a pixel, each way
 TILE = 512  # pixels, each way: 4 MB of samples at a time, and tiles that nothing touches cost nothing
 
+FULL = (255, 255)
 MASK_ALPHA = 0.5
 
 Window = tuple[int, int, int, int]
@@ -86,13 +91,33 @@ def _coverage(covered: Sequence[Area], window: Window) -> Image.Image:
     samples = Image.new("L", ((right - left) * SCALE, (bottom - top) * SCALE))
     canvas = ImageDraw.Draw(samples)
     for area in covered:
-        if isinstance(area, Rectangle):
-            x1, y1, x2, y2 = ((edge - start) * SCALE for edge, start in zip(area, (left, top) * 2, strict=True))
-            canvas.rectangle((x1, y1, x2 - 1, y2 - 1), 255)  # Pillow draws the last row and column too
-        else:
-            corners = [(round((x - left) * SCALE - 0.5), round((y - top) * SCALE - 0.5)) for x, y in area.points]
-            canvas.polygon(corners, 0 if area.is_hole else 255)
+        match area:
+            case Rectangle():
+                x1, y1, x2, y2 = ((edge - start) * SCALE for edge, start in zip(area, (left, top) * 2, strict=True))
+                canvas.rectangle((x1, y1, x2 - 1, y2 - 1), 255)  # Pillow draws the last row and column too
+            case Polygon():
+                canvas.polygon(_sampled(np.array(area.points), window), 0 if area.is_hole else 255)
+            case Stroke():
+                _draw_stroke(samples, area, window)
     return samples.reduce(SCALE)
+
+
+def _draw_stroke(samples: Image.Image, stroke: Stroke, window: Window) -> None:
+    """Fill what a stroke covers; long ones go over the same place again and again, so that this ends when all is."""
+    canvas = ImageDraw.Draw(samples)
+    for strips, discs in stroke.near(window):
+        for some, fill in ((strips, canvas.polygon), (discs, canvas.ellipse)):
+            for numbers in _sampled(some, window):
+                fill(numbers, 255)
+            if samples.getextrema() == FULL:
+                return
+
+
+def _sampled(points: NDArray[np.float64], window: Window) -> list[Any]:
+    """Points [..., N, 2] as whole samples of the window, x and y in turn: a list of the leading axes."""
+    samples = np.rint((points - window[:2]) * SCALE - 0.5).astype(int)
+    flat: list[Any] = samples.reshape(*points.shape[:-2], -1).tolist()
+    return flat
 
 
 def _kept(source: Source, picture: Image.Image) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""What a mark covers: areas in pixels of the picture, each a rectangle or a polygon.
+"""What a mark covers: areas in pixels of the picture, each a rectangle, a polygon or a stroke.
 
 The relative defaults are among the sizes that ViP-LLaVA was trained with (its published `visual_prompt_generator.py`):
 in a picture of 336 pixels, lines of 1 to 8 (scribbles to 12; 3 where all are alike), and points of radius 5 to 20.
@@ -7,11 +7,12 @@ in a picture of 336 pixels, lines of 1 to 8 (scribbles to 12; 3 where all are al
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from itertools import pairwise
 from typing import NamedTuple
 
-from llavacli_core.marks import Length, Mark
+import numpy as np
+
+from llavacli_core.marks import Length, Mark, Unit
+from llavacli_core.media.strokes import Box, Stroke, scribble
 
 ANCHOR = 336
 LINE_WIDTH = 3 / ANCHOR  # of the picture's longer edge
@@ -19,7 +20,6 @@ SCRIBBLE_WIDTH = 6 / ANCHOR
 POINT_RADIUS = 8 / ANCHOR
 
 Point = tuple[float, float]
-Box = tuple[float, float, float, float]  # left, top, right, bottom
 
 
 class Rectangle(NamedTuple):
@@ -49,13 +49,13 @@ class Polygon(NamedTuple):
         return min(xs), min(ys), max(xs), max(ys)
 
 
-Area = Rectangle | Polygon
+Area = Rectangle | Polygon | Stroke
 
 
 def areas(mark: Mark, width: int, height: int) -> list[Area]:
     """What a mark covers of a picture of `width` x `height` pixels, and beyond its edges."""
     points = _points(mark, width, height)
-    longer, stroke = max(width, height), _pixels(mark.width, width, height)
+    longer, stroke = max(width, height), _given(mark.width, width, height)
     match mark.shape:
         case "box":
             return _box(points, stroke or LINE_WIDTH * longer, width, height)
@@ -64,17 +64,17 @@ def areas(mark: Mark, width: int, height: int) -> list[Area]:
             centre, radii = ((x1 + x2) / 2, (y1 + y2) / 2), (abs(x2 - x1) / 2, abs(y2 - y1) / 2)
             return _ring(centre, radii, stroke or max(LINE_WIDTH * longer, 1))
         case "circle":
-            radius = _pixels(Length(mark.coordinates[2], mark.unit), width, height)
+            radius = _pixels(mark.coordinates[2], mark.unit, width, height)
             return _ring(points[0], (radius, radius), stroke or max(LINE_WIDTH * longer, 1))
         case "point":
-            radius = _pixels(mark.radius, width, height) or max(POINT_RADIUS * longer, 2)
+            radius = _given(mark.radius, width, height) or max(POINT_RADIUS * longer, 2)
             return [Polygon(_ellipse(points[0], radius, radius))]
         case "arrow":
             return [Polygon(_arrow(points[0], points[1], stroke or max(LINE_WIDTH * longer, 1)))]
         case "polygon":
-            return _stroked([*points, points[0]], stroke or max(LINE_WIDTH * longer, 1))
+            return [Stroke(np.array([*points, points[0]]), (stroke or max(LINE_WIDTH * longer, 1)) / 2)]
         case "scribble":
-            return _stroked(list(_smooth(points)), stroke or max(SCRIBBLE_WIDTH * longer, 1))
+            return [scribble(points, (stroke or max(SCRIBBLE_WIDTH * longer, 1)) / 2)]
         case "mask":
             return [Polygon(points)]
 
@@ -86,12 +86,15 @@ def _points(mark: Mark, width: int, height: int) -> list[Point]:
     return [(x * share[0], y * share[1]) for x, y in zip(numbers[::2], numbers[1::2], strict=False)]
 
 
-def _pixels(length: Length | None, width: int, height: int) -> float:
+def _given(length: Length | None, width: int, height: int) -> float:
     """A length in pixels; 0 for one that is not given."""
-    if length is None:
-        return 0.0
+    return 0.0 if length is None else _pixels(length.value, length.unit, width, height)
+
+
+def _pixels(value: float, unit: Unit, width: int, height: int) -> float:
+    """A length in pixels, of which percent and fractions are of the shorter edge."""
     shorter = min(width, height)
-    return length.value * {"pixels": 1.0, "percent": shorter / 100, "fraction": shorter}[length.unit]
+    return value * {"pixels": 1.0, "percent": shorter / 100, "fraction": shorter}[unit]
 
 
 def _box(corners: list[Point], stroke: float, width: int, height: int) -> list[Area]:
@@ -149,56 +152,3 @@ def _arrow(tail: Point, tip: Point, stroke: float) -> list[Point]:
 
     half, wing, neck = min(stroke, head / 5) / 2, head / 2, length - head
     return [at(0, -half), at(neck, -half), at(neck, -wing), tip, at(neck, wing), at(neck, half), at(0, half)]
-
-
-def _stroked(line: list[Point], stroke: float) -> list[Area]:
-    """A line through points, with round ends and joints: a capsule for each piece."""
-    return [Polygon(_capsule(start, end, stroke / 2)) for start, end in pairwise(line)]
-
-
-def _capsule(start: Point, end: Point, radius: float) -> list[Point]:
-    """All that is within `radius` of a straight line."""
-    direction = math.atan2(end[1] - start[1], end[0] - start[0])
-    count = min(max(math.ceil(5 * math.sqrt(radius)), 6), 200)
-    caps = ((end, direction - math.pi / 2), (start, direction + math.pi / 2))
-    return [
-        (x + radius * math.cos(first + math.pi * index / count), y + radius * math.sin(first + math.pi * index / count))
-        for (x, y), first in caps
-        for index in range(count + 1)
-    ]
-
-
-def _smooth(points: list[Point]) -> Iterator[Point]:
-    """A centripetal Catmull-Rom spline through the points: it has no cusps, however they are spaced (Yuksel 2011)."""
-    distinct = [points[0], *(point for before, point in pairwise(points) if point != before)]
-    first, last = distinct[0], distinct[-1]
-    mirrored = [_between(distinct[1], first, 2.0), *distinct, _between(distinct[-2], last, 2.0)]
-    yield first
-    for index in range(len(distinct) - 1):
-        yield from _span(mirrored[index : index + 4])
-
-
-def _span(controls: list[Point]) -> Iterator[Point]:
-    """The spline from the second to the third of four points, in steps of 4 pixels; the second itself is left out."""
-    knots = [0.0]
-    for before, point in pairwise(controls):
-        knots.append(knots[-1] + math.sqrt(math.dist(before, point)))
-    steps = min(max(math.ceil(math.dist(controls[1], controls[2]) / 4), 1), 64)
-    for step in range(1, steps + 1):
-        yield _on_spline(controls, knots, knots[1] + (knots[2] - knots[1]) * step / steps)
-
-
-def _on_spline(controls: list[Point], knots: list[float], here: float) -> Point:
-    """The point of the spline at a place among the knots (Barry and Goldman 1988: three rounds of interpolation)."""
-
-    def share(low: int, high: int) -> float:
-        return (here - knots[low]) / (knots[high] - knots[low])
-
-    first = [_between(controls[i], controls[i + 1], share(i, i + 1)) for i in range(3)]
-    second = [_between(first[i], first[i + 1], share(i, i + 2)) for i in range(2)]
-    return _between(second[0], second[1], share(1, 2))
-
-
-def _between(start: Point, end: Point, share: float) -> Point:
-    """The point at a share of the way from start to end."""
-    return start[0] + (end[0] - start[0]) * share, start[1] + (end[1] - start[1]) * share

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import time
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from llavacli_core.errors import BadOption, MissingInput, UnsuitableOption
-from llavacli_core.marks import Mark
+from llavacli_core.marks import MAX_POINTS, Mark
 from llavacli_core.media import marking
 from llavacli_core.media.marking import TILE, draw, draw_marks
 from tests.media.files import noise, stored
@@ -119,6 +120,27 @@ def test_a_scribble_passes_smoothly_through_its_points():
     straight = from_segment(((20, 80), (60, 20)))
     assert painted("scribble:20,80,60,20:width=4")[straight < 1.2].all()
     assert not changed("scribble:20,80,60,20:width=4")[straight > 2.8].any()
+
+
+def test_a_scribble_is_even_however_many_points_lie_on_it():
+    few, many = ((x, 50) for x in (20, 180)), ((x / 4, 50) for x in range(80, 721))
+    a, b = (painted(f"scribble:{','.join(f'{x},{y}' for x, y in points)}:width=5") for points in (few, many))
+    assert np.array_equal(a, b)
+    assert changed("scribble:20,50,20.000001,50,180,50:width=5").any()
+
+
+def test_the_longest_scribble_is_drawn_in_time():
+    random = np.random.default_rng(0)
+    points = random.uniform(0, (1000, 800), (MAX_POINTS, 2))
+    text = "scribble:" + ",".join(f"{number:.1f}" for number in points.ravel())
+    started = time.process_time()
+    assert painted(text, size=(1000, 800)).mean() > 0.9
+    assert time.process_time() - started < 5
+
+
+def test_a_line_broader_than_the_picture_covers_it():
+    assert painted("scribble:10,10,190,90,10,90:width=1000").all()
+    assert painted("polygon:10,10,190,90,10,90:width=1000000").all()
 
 
 def test_a_mask_is_filled_half_through():
