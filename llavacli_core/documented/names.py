@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from llavacli_core.documented.configs.multimodal import LlavaNextVideoConfig as LlavaNextVideoConfig
     from llavacli_core.documented.configs.multimodal import VipLlavaConfig as VipLlavaConfig
     from llavacli_core.documented.configs.multimodal import VisionEncoderDecoderConfig as VisionEncoderDecoderConfig
+    from llavacli_core.documented.configs.quantization import BitsAndBytesConfig as BitsAndBytesConfig
     from llavacli_core.documented.configs.text import BertConfig as BertConfig
     from llavacli_core.documented.configs.text import GPT2Config as GPT2Config
     from llavacli_core.documented.configs.text import LlamaConfig as LlamaConfig
@@ -105,6 +106,7 @@ FILES = {
     "configs.generation": "GenerationConfig",
     "configs.multimodal": """LlavaConfig LlavaNextConfig LlavaNextVideoConfig VipLlavaConfig
         VisionEncoderDecoderConfig""",
+    "configs.quantization": "BitsAndBytesConfig",
     "configs.text": "BertConfig GPT2Config LlamaConfig MistralConfig Qwen2Config RobertaConfig TrOCRConfig",
     "images.classes": """AutoImageProcessor
         CLIPImageProcessor CLIPImageProcessorFast CLIPImageProcessorPil

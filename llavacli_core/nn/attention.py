@@ -22,8 +22,8 @@ def visible(queries: int, keys: int, window: int | None, device: torch.device) -
 def visible_among(present: Tensor, queries: int, window: int | None) -> Tensor:
     """Which keys the last `queries` positions may see where some are padding: [B, S] true at tokens -> [B, 1, T, S].
 
-    Padding on the left sees nothing. What `attend` makes of that is what transformers makes of it: zeros by its sdpa, the
-    mean of all values by its eager attention. It counts where a label stands right behind the padding.
+    Padding on the left sees nothing. `attend` makes of that what transformers does: zeros by sdpa, the mean of all
+    values by its eager attention. It counts where a label stands right behind the padding.
     """
     keys = present.shape[1]
     places = torch.arange(keys, device=present.device)

@@ -158,3 +158,10 @@ def test_what_a_config_says_of_generation(name):
     theirs = transformers.GenerationConfig.from_model_config(getattr(transformers, name)())
     for field in ("bos_token_id", "eos_token_id", "pad_token_id", "use_cache", "decoder_start_token_id", "num_beams"):
         assert getattr(ours, field) == getattr(theirs, field), field
+
+
+@pytest.mark.parametrize("given", [{}, {"load_in_4bit": True, "bnb_4bit_compute_dtype": torch.bfloat16}])
+def test_quantization_is_written_as_the_reference_does(given):
+    expected = transformers.BitsAndBytesConfig(**given).to_dict()
+    ours = core.BitsAndBytesConfig(**given).to_dict()
+    assert ours == {name: value for name, value in expected.items() if not name.startswith("_")}

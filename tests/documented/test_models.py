@@ -398,7 +398,13 @@ def test_number_formats_and_devices(made, checkpoint):
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"load_in_4bit": True}, {"attn_implementation": "fast"}, {"device_map": {"a": 0, "b": 1}}, {"stranger": 1}],
+    [
+        {"load_in_4bit": True},
+        {"quantization_config": core.BitsAndBytesConfig(load_in_4bit=True)},
+        {"attn_implementation": "fast"},
+        {"device_map": {"a": 0, "b": 1}},
+        {"stranger": 1},
+    ],
     ids=lambda wrong: next(iter(wrong)),
 )
 def test_what_from_pretrained_refuses(wrong, checkpoint):
