@@ -31,6 +31,7 @@ class TerminalScreen:
         self._engine = engine
         self._indicator: Indicator | None = None
         self.spins = not look.by_line
+        self.verbose = notes.verbose
         self.announces = look.accessible
         self.keys: Sequence[tuple[str, str]] = BY_LINE if look.by_line else EDITED
 

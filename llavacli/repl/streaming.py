@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING, Protocol
 
+from llavacli.render.statistics import statistics
 from llavacli.render.text import escaped
 from llavacli.repl.indicator import Indicator, indicated
 from llavacli.repl.turns import Notice
@@ -34,6 +35,7 @@ class View(Protocol):
 
     output: Output
     spins: bool  # whether a word tells that it takes time, and goes again
+    verbose: bool  # whether tokens and times are told
     announces: bool  # whether a line tells so, and stays
 
     def begin_answer(self) -> Writing:
@@ -96,6 +98,8 @@ def _say_how_it_ended(done: core.Done, view: View, *, silent: bool) -> None:
         view.note("(the model answered with nothing)")
     for warning in done.warnings:
         view.warn(warning)
+    if view.verbose:
+        view.note(statistics(done))
 
 
 class AsItIs:

@@ -308,6 +308,11 @@ def test_a_typed_path_is_attached_in_its_place(talk: Talk) -> None:
     chat.send("/prompt", "USER: <image>\nWhere is the star in")
 
 
+def test_verbose_tells_of_every_answer(talk: Talk) -> None:
+    chat = talk("-q", "-v", "a.png", before=scripted(["Yes."]))
+    chat.send("Speak.", "prompt tokens (0 for pictures), 1 new in 0.00 s")
+
+
 def test_the_command_line_s_prompt_is_the_first_turn(talk: Talk) -> None:
     chat = talk("-q", "-p", "Where is the star?", "my shapes.png")
     assert "The star is at the bottom right.\n>" in chat.text
