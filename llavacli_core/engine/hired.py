@@ -18,7 +18,7 @@ from llavacli_core.errors import CoreError, UnreadableInput
 
 MODULE = "llavacli_core.engine.worker"
 START_S = 60.0
-PIPE_BYTES = 2**20  # with Linux's default of 64 KB the two processes take turns a hundred times a picture
+PIPE_BYTES = 2**18  # with Linux's default of 64 KB the two processes take turns a hundred times a picture
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # no pools of threads that nothing uses
 CONVERT = "convert it to another format first"
 

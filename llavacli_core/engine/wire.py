@@ -29,7 +29,7 @@ def send(pipe: FileIO, value: object) -> None:
     pickled = pickle.dumps(value, protocol=5, buffer_callback=arrays.append)
     pieces = [array.raw() for array in arrays]
     head = SIZES.pack(len(pickled), len(pieces)) + b"".join(SIZE.pack(piece.nbytes) for piece in pieces)
-    for piece in (memoryview(head + pickled), *pieces):
+    for piece in (memoryview(head), memoryview(pickled), *pieces):
         written = 0
         while written < len(piece):
             written += pipe.write(piece[written:])

@@ -43,6 +43,7 @@ class Job:
 def main() -> None:
     """Take orders and then jobs from stdin until it ends; whatever else writes to stdout or stderr goes nowhere."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # ending is the parent's business
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)  # the parent may ignore it
     with FileIO(os.dup(0)) as jobs, FileIO(os.dup(1), "wb") as answers:
         nowhere = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):

@@ -43,7 +43,8 @@ class Workers(AbstractContextManager[Open]):
     """As many processes, each of which opens one picture at a time; where one dies, another takes its place.
 
     What an opener gives comes back the same to the last bit, and so do its errors. A picture that takes too much
-    memory raises InputTooLarge; one that takes too long, or crashes the process, UnreadableInput.
+    memory raises InputTooLarge; one that takes too long, or crashes the process, UnreadableInput. Relative paths are
+    those of the folder that was current when a worker was started.
     """
 
     def __init__(self, opener: Opener, count: int, limits: Limits | None = None) -> None:
@@ -73,12 +74,14 @@ class Workers(AbstractContextManager[Open]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """End them at once; who still waits for a picture gets an error."""
-        for worker in self._all:
-            worker.cancel()
-        for _ in self._all:
-            self._idle.get()  # given back by whoever had it
-        self._idle.put(None)
-        self._end()
+        try:
+            for worker in self._all:
+                worker.cancel()
+            for _ in self._all:
+                self._idle.get()  # given back by whoever had it
+        finally:
+            self._idle.put(None)
+            self._end()
 
     def open(self, part: Image | Video) -> Prepared:
         """A picture or a video, ready for the tower; waits for a process to be idle.
