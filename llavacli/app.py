@@ -11,6 +11,7 @@ import typer
 from llavacli import streams
 from llavacli.__main__ import main
 from llavacli.command import SETTLED, Command, Group, command
+from llavacli.commands.caption import CaptionCommand, caption
 from llavacli.commands.chat import chat
 from llavacli.commands.describe import describe
 from llavacli.commands.mark import mark
@@ -28,6 +29,7 @@ Examples:
   llavacli describe cat.jpg
   llavacli describe -m llava-hf/llava-v1.6-mistral-7b-hf -p "What is this?" cat.jpg
   llavacli describe -m llava-hf/vip-llava-7b-hf --mark box:10%,10%,60%,60%:red -p "What is in the red box?" cat.jpg
+  llavacli caption photos/ -o captions.jsonl
   cat cat.jpg | llavacli describe -
 """
 
@@ -46,6 +48,7 @@ app = typer.Typer(
 )
 for each in (chat, describe, mark):
     app.command(cls=Command, epilog=f"{MARKS_HELP}\n\n{EPILOG}")(command(each))
+app.command(cls=CaptionCommand, epilog=EPILOG)(command(caption))
 app.add_typer(sessions())
 
 
@@ -93,7 +96,7 @@ def _reported(error: Exception, terminal: TerminalOptions | None) -> int:
     if isinstance(error, streams.OutputError):
         streams.abandon_stdout()
         if error.exit_code != READER_GONE:
-            notes.error(Failure("internal", str(error), "write elsewhere, or make room"), error)
+            notes.error(Failure("internal", str(error), error.hint), error)
         return error.exit_code
     what = usage_failure(error) if isinstance(error, typer.TyperException) else failure(error)
     notes.error(what, error)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
 import shlex
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
-from typing import Any, get_type_hints
+from typing import Any, ClassVar, get_type_hints
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -24,6 +25,12 @@ SETTLED = "llavacli.settled"  # in Context.meta, once the command itself runs: i
 
 class Command(TyperCommand):
     """A command whose help shows the options under their headings."""
+
+    optional_values: ClassVar[Mapping[str, str]] = {}  # flags whose value may be left out, and what it is then
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the arguments; a flag of `optional_values` takes the next one for its value if that is an ending."""
+        return super().parse_args(ctx, _with_values(args, self.optional_values))
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write a section for each heading, in the order of its first option; `--help` comes last."""
@@ -99,6 +106,18 @@ def command(function: Callable[..., int]) -> Callable[..., None]:
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in (context, *flat)}
     run.__name__, run.__doc__ = function.__name__, function.__doc__
     return run
+
+
+def _with_values(args: Sequence[str], values: Mapping[str, str]) -> list[str]:
+    """The arguments with the values that were left out; behind `--` there are no flags."""
+    end = args.index("--") if "--" in args else len(args)
+    filled = []
+    for place, argument in enumerate(args):
+        filled.append(argument)
+        following = args[place + 1] if place + 1 < end else ""
+        if place < end and argument in values and not re.fullmatch(r"\.\w+", following):
+            filled.append(values[argument])
+    return filled
 
 
 def _spread(group: type) -> list[inspect.Parameter]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 USAGE, SOME_FAILED, UNREADABLE, BAD_MODEL, TOO_BIG, UNEXPECTED = 2, 3, 4, 5, 6, 1
-CANNOT_WRITE, READER_GONE = 74, 141
+CANNOT_WRITE, BUSY, READER_GONE = 74, 75, 141
 
 EXIT_CODES = {  # by the code that the record gives the error
     "input_missing": UNREADABLE,

@@ -14,11 +14,12 @@ Color = Literal["auto", "always", "never"]
 
 
 class OutputError(Exception):
-    """stdout takes no more; `exit_code` says why."""
+    """stdout or a file takes no more; `exit_code` says why."""
 
-    def __init__(self, message: str, exit_code: int) -> None:
+    def __init__(self, message: str, exit_code: int, *, hint: str = "write elsewhere, or make room") -> None:
         super().__init__(message)
         self.exit_code = exit_code
+        self.hint = hint
 
 
 class Output:

@@ -1,0 +1,113 @@
+"""From paths, folders and lists of paths to pictures, each once, in an order that stays."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from llavacli import streams
+from llavacli.captioning.options import InputOptions
+from llavacli.captioning.picture import Picture
+from llavacli.captioning.walking import Filter, walk
+from llavacli.endings import SHARED_ENDINGS, promises_clip, promises_picture
+from llavacli.failures import UsageError
+from llavacli.sources import STDIN, STDIN_LIMIT, Source, is_url, unreadable
+
+
+@dataclass(frozen=True)
+class Collected:
+    """The pictures, and how many clips were left out since nobody asked for clips."""
+
+    pictures: list[Picture]
+    clips_left_out: int
+
+
+def collect(names: Sequence[str], options: InputOptions) -> Collected:
+    """All pictures that were named: files by content, in folders by their endings."""
+    if options.null and options.files_from is None:
+        raise UsageError("--null is about the paths of --files-from", hint="add --files-from - to read them from stdin")
+    paths = list(names)
+    if options.files_from is not None:
+        if STDIN in names and options.files_from == STDIN:
+            raise UsageError("stdin can be read only once", hint="give - once")
+        paths += listed(options.files_from, null=options.null)
+    elif not paths:
+        if not streams.stdin_has_input():
+            raise UsageError("no picture given", hint="name files or folders; --help has examples")
+        paths = [STDIN]
+    pictures, seen, left_out = [], set[str](), 0
+    for picture in _found(paths, options):
+        key = os.path.abspath(picture.path) if picture.is_file else picture.path
+        if key in seen:
+            continue
+        seen.add(key)
+        if picture.is_clip and not options.videos:
+            left_out += 1
+        else:
+            pictures.append(picture)
+    return Collected(pictures, left_out)
+
+
+def listed(file: str, *, null: bool) -> list[str]:
+    """The paths in a file, or for `-` on stdin; one called `-` is a file of that name."""
+    if file == STDIN:
+        data = streams.read_stdin(STDIN_LIMIT)
+    else:
+        try:
+            with open(file, "rb") as opened:
+                data = opened.read()
+        except OSError as error:
+            raise UsageError(f"{file}: {error.strerror}", hint="--files-from takes a list of paths") from error
+    lines = data.split(b"\0") if null else [line.removesuffix(b"\r") for line in data.split(b"\n")]
+    if not null and b"\0" in data:
+        raise UsageError("the list of paths holds NUL", hint="add -0 for a list as find -print0 has it")
+    return ["./-" if line == b"-" else os.fsdecode(line) for line in lines if line]
+
+
+def _found(paths: Sequence[str], options: InputOptions) -> Iterator[Picture]:
+    """What each path stands for."""
+    for path in paths:
+        if path == STDIN:
+            yield _of_stdin()
+        elif not is_url(path) and os.path.isdir(path):
+            yield from _in_folder(path, options)
+        else:
+            yield _named(path)
+
+
+def _in_folder(folder: str, options: InputOptions) -> Iterator[Picture]:
+    """The pictures in a folder, and clips; folders that cannot be read are pictures that cannot."""
+    import llavacli_core as core
+
+    which = Filter(recursive=options.recursive, include=options.include or (), exclude=options.exclude or ())
+    found = walk(folder, which)
+    for within in found.files:
+        is_clip = promises_clip(within) and not within.lower().endswith(SHARED_ENDINGS)
+        if is_clip or promises_picture(within):
+            yield Picture(path=os.path.join(folder, within), within=within, is_clip=is_clip)
+    for inside, error in found.closed:
+        path = os.path.join(folder, inside)
+        known = core.errors.UnreadableInput(f"{path}: {error.strerror}", hint="check the folder's permissions")
+        yield Picture(path=path, within=inside, error=known)
+
+
+def _named(path: str) -> Picture:
+    """A file or a URL that was named."""
+    import llavacli_core as core
+
+    within = path if is_url(path) else os.path.basename(path)
+    source = Source(path, path)
+    error = unreadable(source)
+    if is_url(path):
+        return Picture(path=path, within=within, is_clip=promises_clip(path.partition("?")[0]))
+    return Picture(path=path, within=within, is_clip=error is None and core.is_video(path), error=error)
+
+
+def _of_stdin() -> Picture:
+    """The bytes on stdin."""
+    import llavacli_core as core
+
+    content = streams.read_stdin(STDIN_LIMIT)
+    error = None if content else core.errors.UnreadableInput("stdin is empty", hint="pipe a picture into it")
+    return Picture(path=STDIN, within=STDIN, is_clip=core.is_video(content), content=content, error=error)

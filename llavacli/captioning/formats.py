@@ -1,0 +1,212 @@
+"""How captions are written into one file: records, CSV, or the Hub's metadata.jsonl."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from llavacli.captioning.ledger import lines
+from llavacli.captioning.outcome import Outcome
+from llavacli.captioning.picture import Picture
+from llavacli.captioning.provenance import LENGTH
+from llavacli.render import record
+
+COLUMNS = ("source", "text", "prompt", "finish_reason", "error", "model", "revision", "fingerprint")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """What a row says: of which picture it is, and what made the caption, or that there is none."""
+
+    key: str
+    prompt: str | None
+    text: str | None
+    fingerprint: str | None
+
+
+class Strange(Exception):
+    """A row that no run of ours has written."""
+
+
+class Format(Protocol):
+    """Rows of one kind."""
+
+    @property
+    def header(self) -> bytes:
+        """What a new file begins with."""
+
+    def key(self, picture: Picture) -> str:
+        """What rows call a picture."""
+
+    def split(self, data: bytes) -> tuple[list[bytes], bytes]:
+        """A file's whole rows, and the torn rest."""
+
+    def entry(self, row: bytes) -> Entry | None:
+        """What a row says; None for one that says nothing. Raises Strange."""
+
+    def may_begin(self, torn: bytes) -> bool:
+        """Whether what there is of a file's first row looks like one of ours."""
+
+    def is_whole(self, torn: bytes) -> bool:
+        """Whether a last row lacks nothing but its end, as when people have edited the file."""
+
+    def row(self, outcome: Outcome) -> bytes | None:
+        """An outcome's row; None for one that gets none."""
+
+
+class RecordFormat:
+    """The contract's records, with the fingerprint as the last key."""
+
+    header = b""
+    split = staticmethod(lines)
+
+    def key(self, picture: Picture) -> str:
+        """See Format."""
+        return picture.path
+
+    def entry(self, row: bytes) -> Entry | None:
+        """See Format."""
+        found = _json(row)
+        if found is None:
+            return None
+        if found.get("schema") != record.SCHEMA or not isinstance(found.get("source"), str):
+            raise Strange
+        text = found.get("text") if found.get("status") == "ok" else None
+        return Entry(key=found["source"], prompt=found.get("prompt"), text=text, fingerprint=found.get("fingerprint"))
+
+    def may_begin(self, torn: bytes) -> bool:
+        """See Format."""
+        start = f'{{"schema":"{record.SCHEMA}"'.encode()
+        return torn.startswith(start) or start.startswith(torn)
+
+    def is_whole(self, torn: bytes) -> bool:
+        """See Format."""
+        return _is_json(torn)
+
+    def row(self, outcome: Outcome) -> bytes | None:
+        """See Format."""
+        return record.line({**outcome.record, "fingerprint": outcome.fingerprint}).encode()
+
+
+class CsvFormat:
+    """Comma-separated values under a header, which only the first shard writes: shards, put together, are one file."""
+
+    def __init__(self, *, headed: bool) -> None:
+        self._header = _csv_row(COLUMNS)
+        self.header = self._header if headed else b""
+
+    def key(self, picture: Picture) -> str:
+        """See Format."""
+        return picture.path
+
+    def split(self, data: bytes) -> tuple[list[bytes], bytes]:
+        """See Format. A row ends where a line does, unless that is within quotes."""
+        rows, begun = [], b""
+        ended, torn = lines(data)
+        for line in ended:
+            begun += line
+            if begun.count(b'"') % 2 == 0:
+                rows.append(begun)
+                begun = b""
+        return rows, begun + torn
+
+    def entry(self, row: bytes) -> Entry | None:
+        """See Format."""
+        if row in (self._header, b"\n"):
+            return None
+        try:
+            ((source, text, prompt, _, error, _, _, fingerprint),) = csv.reader(
+                [row.decode("utf-8", "surrogateescape")]
+            )
+        except (ValueError, csv.Error) as error:
+            raise Strange from error
+        return Entry(key=source, prompt=prompt or None, text=None if error else text, fingerprint=fingerprint or None)
+
+    def may_begin(self, torn: bytes) -> bool:
+        """See Format. Without a header, nothing tells."""
+        return not self.header or self.header.startswith(torn)
+
+    def is_whole(self, torn: bytes) -> bool:
+        """See Format. The last column is of one length: a row that was torn in it is not taken for whole."""
+        try:
+            entry = self.entry(torn + b"\n")
+        except Strange:
+            return False
+        return entry is not None and entry.fingerprint is not None and len(entry.fingerprint) == LENGTH
+
+    def row(self, outcome: Outcome) -> bytes | None:
+        """See Format."""
+        made = outcome.record
+        values = {name: made.get(name) for name in COLUMNS}
+        values |= {"model": made["model"]["id"], "revision": made["model"]["revision"]}
+        values |= {"error": outcome.failure and outcome.failure.code, "fingerprint": outcome.fingerprint}
+        return _csv_row(tuple("" if value is None else str(value) for value in values.values()))
+
+
+class MetadataFormat:
+    """What ImageFolder of the `datasets` library reads: file_name, from the file's own folder, and text."""
+
+    header = b""
+    split = staticmethod(lines)
+
+    def __init__(self, folder: str) -> None:
+        self._folder = os.path.abspath(folder)
+
+    def key(self, picture: Picture) -> str:
+        """See Format."""
+        return os.path.relpath(os.path.abspath(picture.path), self._folder).replace(os.sep, "/")
+
+    def entry(self, row: bytes) -> Entry | None:
+        """See Format."""
+        found = _json(row)
+        if found is None:
+            return None
+        if not isinstance(found.get("file_name"), str) or not isinstance(found.get("text"), str):
+            raise Strange
+        return Entry(key=found["file_name"], prompt=None, text=found["text"], fingerprint=None)
+
+    def may_begin(self, torn: bytes) -> bool:
+        """See Format."""
+        return torn.startswith(b'{"file_name":') or b'{"file_name":'.startswith(torn)
+
+    def is_whole(self, torn: bytes) -> bool:
+        """See Format."""
+        return _is_json(torn)
+
+    def row(self, outcome: Outcome) -> bytes | None:
+        """See Format."""
+        if outcome.text is None:
+            return None
+        return record.line({"file_name": self.key(outcome.item.picture), "text": outcome.text.strip()}).encode()
+
+
+def _is_json(torn: bytes) -> bool:
+    """Whether it is a whole object."""
+    try:
+        return _json(torn) is not None
+    except Strange:
+        return False
+
+
+def _json(row: bytes) -> dict[str, Any] | None:
+    """A line's object; None for an empty line."""
+    if not row.strip():
+        return None
+    try:
+        found = json.loads(row)
+    except ValueError as error:
+        raise Strange from error
+    if not isinstance(found, dict):
+        raise Strange
+    return found
+
+
+def _csv_row(values: tuple[str, ...]) -> bytes:
+    """One row; bytes of file names that are no UTF-8 are those bytes again."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(values)
+    return text.getvalue().encode("utf-8", "surrogateescape")

@@ -1,0 +1,112 @@
+"""Where a run's captions go: a file, sidecars, stdout, or several of these; opened and locked before anything else."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from llavacli.captioning.formats import CsvFormat, MetadataFormat, RecordFormat
+from llavacli.captioning.journal import Journal
+from llavacli.captioning.options import KeepingOptions
+from llavacli.captioning.outcome import Sink
+from llavacli.captioning.picture import Picture
+from llavacli.captioning.printed import Printed
+from llavacli.captioning.sharding import Shard
+from llavacli.captioning.sidecars import Naming, Sidecars
+from llavacli.captioning.table import Table
+from llavacli.failures import UsageError
+from llavacli.options import RecordOptions
+from llavacli.streams import Color, Output
+
+ENDINGS = (".jsonl", ".csv")
+
+
+@dataclass
+class Outputs:
+    """The sinks; `is_terminal` if one of them writes to a terminal, `finished` once nothing more will come."""
+
+    sinks: list[Sink] = field(default_factory=list)
+    is_terminal: bool = False
+    finished: bool = False
+
+
+def check(keeping: KeepingOptions, pictures: Sequence[Picture], *, several_prompts: bool) -> None:
+    """Refuse what cannot be kept as it was asked for, before a file is touched."""
+    if keeping.output is None and keeping.sidecar is None:
+        if keeping.existing != "skip" or keeping.retry_failed:
+            option = "--retry-failed" if keeping.retry_failed else f"--existing {keeping.existing}"
+            raise UsageError(f"{option} is about captions that are kept", hint="add -o FILE.jsonl or --sidecar")
+        return
+    if several_prompts and (keeping.sidecar is not None or _is_metadata(keeping.output)):
+        raise UsageError(
+            "several prompts per picture make several captions, and there is room for one",
+            hint="--per-image first or random, or -o FILE.jsonl",
+        )
+    if keeping.sidecar is not None:
+        _naming(keeping).refuse_shared(pictures)
+    if keeping.output is not None:
+        _check_file(keeping.output, pictures)
+
+
+def checked(keeping: KeepingOptions, pictures: Sequence[Picture]) -> list[Picture]:
+    """The pictures, with what is wrong with those that cannot be kept."""
+    return list(pictures) if keeping.sidecar is None else [*map(_naming(keeping).checked, pictures)]
+
+
+@contextmanager
+def opened(
+    keeping: KeepingOptions, records: RecordOptions, color: Color, pictures: Sequence[Picture], shard: Shard
+) -> Iterator[Outputs]:
+    """The outputs; `pictures` are those of this shard."""
+    outputs = Outputs()
+    try:
+        if keeping.output is not None:
+            outputs.sinks.append(_table(keeping.output, shard))
+        if keeping.sidecar is not None:
+            outputs.sinks.append(Sidecars(_naming(keeping), pictures, shard, overwrite=keeping.existing != "skip"))
+        if records.json or not outputs.sinks:
+            stdout = Output(color)
+            outputs.is_terminal = stdout.is_terminal
+            outputs.sinks.append(Printed(stdout, records=records.json))
+        yield outputs
+    finally:
+        for sink in outputs.sinks:
+            sink.close(finished=outputs.finished)
+
+
+def _naming(keeping: KeepingOptions) -> Naming:
+    assert keeping.sidecar is not None
+    return Naming(keeping.sidecar, keeping.sidecar_name)
+
+
+def _is_metadata(output: str | None) -> bool:
+    """Whether a file is one for ImageFolder; shards write metadata.1.jsonl, metadata.2.jsonl, ..."""
+    name = os.path.basename(output or "")
+    return name.startswith("metadata.") and name.endswith(".jsonl")
+
+
+def _check_file(output: str, pictures: Sequence[Picture]) -> None:
+    """Refuse a file whose kind is not known, and pictures that ImageFolder would not find."""
+    if not output.endswith(ENDINGS):
+        raise UsageError(f"{output}: its ending names no known kind", hint=".jsonl, .csv or metadata.jsonl")
+    if not _is_metadata(output):
+        return
+    form = MetadataFormat(os.path.dirname(output) or ".")
+    for picture in pictures:
+        if not picture.is_file or form.key(picture).startswith("../"):
+            raise UsageError(
+                f"{picture.path}: is not in the folder of {output}",
+                hint="write metadata.jsonl into the pictures' folder",
+            )
+
+
+def _table(output: str, shard: Shard) -> Table:
+    """The one file."""
+    if output.endswith(".csv"):
+        return Table(output, CsvFormat(headed=shard.is_first))
+    if not _is_metadata(output):
+        return Table(output, RecordFormat())
+    folder, name = os.path.split(output)
+    return Table(output, MetadataFormat(folder or "."), Journal(os.path.join(folder, f".{name}.journal")))

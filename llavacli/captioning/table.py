@@ -1,0 +1,115 @@
+"""Captions kept in one file, which is its own journal: what it holds is done."""
+
+from __future__ import annotations
+
+from llavacli.captioning.formats import Entry, Format, Strange
+from llavacli.captioning.journal import Journal
+from llavacli.captioning.ledger import Ledger
+from llavacli.captioning.outcome import Outcome, State
+from llavacli.captioning.picture import Item
+from llavacli.failures import UsageError
+
+
+class Table:
+    """The file's rows by picture. A `journal` beside it knows what its rows have no room for."""
+
+    def __init__(self, path: str, form: Format, journal: Journal | None = None) -> None:
+        self._form = form
+        self._journal = journal
+        self._ledger = Ledger(path, form.split)
+        self._entries: list[Entry | None] = []
+        self._by_key: dict[str, list[int]] = {}
+        self._replaced: set[int] = set()
+        try:
+            self._read()
+        except BaseException:
+            self._ledger.close()
+            raise
+
+    def state(self, item: Item) -> State:
+        """See Sink."""
+        found = self._of(item)
+        if any(entry.text is not None for _, entry in found):
+            return "done"
+        if found or (self._journal is not None and self._journal.has_failed(self._form.key(item.picture))):
+            return "failed"
+        return "missing"
+
+    def is_stale(self, item: Item, fingerprint: str) -> bool:
+        """See Sink. What a run that was ended had replaced already, but not cleared away, is replaced."""
+        made_by = {place: self._fingerprint(entry) for place, entry in self._of(item) if entry.text is not None}
+        if fingerprint not in made_by.values():
+            return any(made_by.values())
+        self._replaced |= {place for place, one in made_by.items() if one not in (fingerprint, None)}
+        return False
+
+    def put(self, outcome: Outcome) -> None:
+        """See Sink. The journal is told first: a row without what made it would be known of no one."""
+        row = self._form.row(outcome)
+        if self._journal is not None:
+            self._journal.note(self._form.key(outcome.item.picture), outcome)
+        if row is None:
+            return
+        before = [place for place, _ in self._of(outcome.item)]
+        self._ledger.append(row)
+        self._replaced |= set(before)
+        self._add(self._form.entry(row))
+
+    def close(self, *, finished: bool) -> None:
+        """See Sink."""
+        try:
+            if finished and self._replaced:
+                rows = self._form.split(self._ledger.read())[0]
+                self._ledger.rewrite(row for place, row in enumerate(rows) if place not in self._replaced)
+        finally:
+            self._ledger.close()
+            if self._journal is not None:
+                self._journal.close()
+
+    def _of(self, item: Item) -> list[tuple[int, Entry]]:
+        """The rows of an item that count: of one of several prompts, those with this prompt."""
+        found = []
+        for place in self._by_key.get(self._form.key(item.picture), ()):
+            entry = self._entries[place]
+            if entry is None or place in self._replaced:
+                continue
+            if not item.one_of_several or entry.prompt == item.prompt:
+                found.append((place, entry))
+        return found
+
+    def _fingerprint(self, entry: Entry) -> str | None:
+        if self._journal is None or entry.text is None:
+            return entry.fingerprint
+        return self._journal.fingerprint(entry.key, entry.text)
+
+    def _read(self) -> None:
+        """Take in what is there, and mend the end; refuse a file that is not ours, before a byte of it is changed."""
+        for number, row in enumerate(self._ledger.rows, 1):
+            try:
+                self._add(self._form.entry(row))
+            except Strange:
+                raise self._refused(f"line {number} is no caption of ours") from None
+        torn = self._ledger.torn
+        if torn and not self._entries and not self._form.may_begin(torn):
+            raise self._refused("it holds something else")
+        keep = bool(torn) and self._form.is_whole(torn)
+        if keep:
+            self._add(self._form.entry(torn + b"\n"))
+        self._ledger.mend(keep=keep)
+        if not self._entries and self._form.header:
+            self._ledger.append(self._form.header)
+            self._entries.append(None)
+        self._ledger.rows = []
+
+    def _add(self, entry: Entry | None) -> None:
+        """One row more. It replaces an earlier one of the same picture and prompt: then a run was ended in between."""
+        self._entries.append(entry)
+        if entry is None:
+            return
+        places = self._by_key.setdefault(entry.key, [])
+        same = (place for place in places if (other := self._entries[place]) and other.prompt == entry.prompt)
+        self._replaced.update(same)
+        places.append(len(self._entries) - 1)
+
+    def _refused(self, why: str) -> UsageError:
+        return UsageError(f"{self._ledger.title}: exists, and {why}", hint="name another file with -o")
