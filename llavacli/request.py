@@ -105,6 +105,11 @@ class Request:
         """What messages call it."""
         return ", ".join(source.name for source in self.sources)
 
+    def about(self, warning: str) -> str:
+        """A warning headed by what it is about, if it does not name one of the sources itself."""
+        names_one = any(warning.startswith(f"{source.name}: ") for source in self.sources)
+        return warning if names_one else f"{self.title}: {warning}"
+
     @property
     def source(self) -> str | list[str]:
         """What the record calls it: a list with --together, however many there are."""

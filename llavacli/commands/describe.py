@@ -82,7 +82,7 @@ def describe(
     def attempt(engine: core.Engine, request: Request) -> None:
         done = _answer(engine, request, question, show, stopper)
         for warning in done.warnings:
-            notes.warning(f"{request.title}: {warning}")
+            notes.warning(request.about(warning))
         notes.statistics(f"{request.title}: {statistics(done)}")
         stopper.check()
 
@@ -130,6 +130,6 @@ def _plan_all(
             raise
         show.planned(request, plan)
         for warning in prepared.warnings:
-            notes.warning(f"{request.title}: {warning}")
+            notes.warning(request.about(warning))
 
     return ask_all(requests, lambda: loading.load_processor(model, notes), attempt, show, notes)

@@ -74,7 +74,7 @@ class Opener:
             frames=clip.frames,
             tokens=video_tokens(len(pixels), model),
         )
-        return PreparedVideo(source=video, seen=seen, pixels=pixels)
+        return PreparedVideo(source=video, seen=seen, pixels=pixels, warnings=clip.warnings)
 
     def _check_size(self, shape: tuple[int, ...]) -> None:
         """Refuse tiles or frames [N, 3, H, W] of another (height, width) than the tower's."""

@@ -28,11 +28,12 @@ class PreparedImage:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PreparedVideo:
-    """A video's frames, `pixels` float32 [F, 3, S, S]."""
+    """A video's frames, `pixels` float32 [F, 3, S, S], and what is wrong with its file."""
 
     source: Video  # held, as a picture's is
     seen: SeenVideo
     pixels: NDArray[np.float32]
+    warnings: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:

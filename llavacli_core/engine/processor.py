@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
+from itertools import chain
 
 from llavacli_core.checkpoint.files import Description
 from llavacli_core.checkpoint.locate import Located
@@ -78,7 +79,7 @@ class Processor:
         for source in sources:
             if id(source) not in opened:
                 opened[id(source)] = open(source)
-        prepared = [opened[id(source)] for source in sources]
+        prepared, generation = [opened[id(source)] for source in sources], self.description.generation
         pictures = tuple(each for each in prepared if isinstance(each, PreparedImage))
         clips = tuple(each for each in prepared if isinstance(each, PreparedVideo))
         prompt = write(messages, self.template, self.tokenizer, self.image_token, video_token=self.video_token)
@@ -98,7 +99,7 @@ class Processor:
             pictures=pictures,
             clips=clips,
             stop_ids=self.description.stop_ids,
-            warnings=(*prompt.warnings, *self.description.generation.warnings),
+            warnings=(*chain.from_iterable(clip.warnings for clip in clips), *prompt.warnings, *generation.warnings),
             prepare_ms=(time.perf_counter() - started) * 1e3,
         )
 

@@ -10,6 +10,7 @@ from itertools import accumulate
 from PIL import Image, ImageSequence
 
 from llavacli_core.errors import UnreadableInput
+from llavacli_core.media.chosen import Chosen, Pictures
 from llavacli_core.media.colour import to_rgb
 from llavacli_core.media.footage import Footage
 from llavacli_core.media.names import shown
@@ -18,12 +19,11 @@ from llavacli_core.media.quiet import quiet
 from llavacli_core.media.sampling import Choose, Timeline, refuse_beyond_memory
 from llavacli_core.media.source import read_source
 
-Pictures = dict[int, Image.Image]
-
+GIF_TRAILER = b";"
 UNSTATED = Fraction(1, 10)  # seconds that a frame without a duration is shown, as browsers have it
 
 
-def decode_animation(footage: Footage, choose: Choose) -> Pictures:
+def decode_animation(footage: Footage, choose: Choose) -> Chosen:
     """The frames that `choose` picks, in RGB, by their numbers.
 
     Raises UnreadableInput for a still picture or a damaged file, and InputTooLarge. Of an animation whose tail is
@@ -33,8 +33,8 @@ def decode_animation(footage: Footage, choose: Choose) -> Pictures:
     assert isinstance(data, bytes)
     size = decode(data, footage.name).size  # the first frame: refuses what is damaged, too large, or no picture
     with quiet():
-        times = list(accumulate((_seconds(frame) for frame in _frames(data)), initial=Fraction(0)))
-        end = times.pop()
+        lengths = [_seconds(frame) for frame in _frames(data)]
+        *times, end = accumulate(lengths, initial=Fraction(0))
         if len(times) < 2:
             raise UnreadableInput(f"{shown(footage.name)}: is a still picture, no video", hint="give it as a picture")
         numbers = choose(Timeline(len(times), len(times) / end, tuple(times), end))
@@ -45,7 +45,15 @@ def decode_animation(footage: Footage, choose: Choose) -> Pictures:
                 found[number] = to_rgb(frame.copy())
             if number == numbers[-1]:
                 break
-    return found
+    return Chosen(found, _is_whole(data, len(times)))
+
+
+def _is_whole(data: bytes, count: int) -> bool:
+    """Whether there are as many frames as the file says, or where GIF says none, whether it has its last byte."""
+    with Image.open(io.BytesIO(data)) as image:
+        if image.format == "GIF":
+            return data.rstrip(b"\0\r\n").endswith(GIF_TRAILER)
+        return count >= int(getattr(image, "n_frames", 1)) - bool(getattr(image, "default_image", False))
 
 
 def _frames(data: bytes) -> Iterator[Image.Image]:

@@ -9,6 +9,7 @@ from os import PathLike
 from typing import TYPE_CHECKING
 
 from llavacli_core.errors import BadOption, InputError
+from llavacli_core.media.chosen import Chosen
 from llavacli_core.media.footage import Footage, find_footage
 from llavacli_core.media.names import shown
 from llavacli_core.media.sampling import Choose, chooser
@@ -20,13 +21,15 @@ if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
 BACKENDS = ("auto", "pyav", "decord")
+CUT_OFF = "the file is cut off or damaged; the frames are of what can be read"
 
 
 @dataclass(frozen=True, eq=False)
 class Clip:
     """`pictures` are the chosen frames, `frames` their numbers in display order, counted from 0; sizes are upright.
 
-    `sha256` is of the file's bytes, or of the size and the pixels of frames handed over in memory.
+    `sha256` is of the file's bytes, or of the size and the pixels of frames handed over in memory. `warnings` say what
+    is wrong with a clip whose frames can be shown nevertheless; they begin with its name.
     """
 
     name: str
@@ -35,6 +38,7 @@ class Clip:
     height: int
     frames: tuple[int, ...]
     pictures: tuple[Picture, ...]
+    warnings: tuple[str, ...] = ()
 
 
 def read_clip(video: Video, *, default_frames: int | None, backend: str = "auto") -> Clip:
@@ -66,22 +70,24 @@ def _named(name: str) -> Iterator[None]:
         raise type(error)(f"{shown(name)}: {error}", hint=error.hint) from error
 
 
-def _decoded(footage: Footage, choose: Choose, backend: str) -> dict[int, Picture]:
+def _decoded(footage: Footage, choose: Choose, backend: str) -> Chosen:
     """The chosen frames, by whatever decodes a file that begins so."""
     if is_animation(footage.head):
         from llavacli_core.media.animated_frames import decode_animation
 
         return decode_animation(footage, choose)
+    from llavacli_core.media.tail import breaks_off
+
     if backend == "decord":
-        from llavacli_core.media.decord_frames import decode as decode_with_decord
-
-        return decode_with_decord(footage, choose)
-    from llavacli_core.media.video_frames import decode
-
-    pictures: dict[int, Picture] = decode(footage, choose)
-    return pictures
+        from llavacli_core.media.decord_frames import decode
+    else:
+        from llavacli_core.media.video_frames import decode
+    pictures, whole = decode(footage, choose)
+    return Chosen(pictures, whole and not breaks_off(footage))
 
 
-def _clip(name: str, digest: str, pictures: dict[int, Picture]) -> Clip:
+def _clip(name: str, digest: str, chosen: Chosen) -> Clip:
+    pictures = chosen.pictures
     first = next(iter(pictures.values()))
-    return Clip(name, digest, first.width, first.height, tuple(pictures), tuple(pictures.values()))
+    warnings = () if chosen.whole else (f"{shown(name)}: {CUT_OFF}",)
+    return Clip(name, digest, first.width, first.height, tuple(pictures), tuple(pictures.values()), warnings)

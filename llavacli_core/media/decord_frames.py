@@ -12,6 +12,7 @@ from PIL import Image
 from llavacli_core.errors import BadOption
 from llavacli_core.media import video_frames
 from llavacli_core.media.bitstream import Role
+from llavacli_core.media.chosen import Chosen
 from llavacli_core.media.containers import opened, video_stream
 from llavacli_core.media.footage import Footage
 from llavacli_core.media.packets import Listing, list_packets, packets_of
@@ -19,14 +20,12 @@ from llavacli_core.media.sampling import Choose, refuse_beyond_memory
 from llavacli_core.media.signature import is_clip
 from llavacli_core.media.upright import turn_of
 
-Pictures = dict[int, Image.Image]
-
 FORMATS = ("mov", "matroska")  # decord finds frames by key frames and stamps, which other containers lack
 CODECS = ("h264", "vp8", "vp9")
 FULL_RANGE = 2  # AVCOL_RANGE_JPEG
 
 
-def decode(footage: Footage, choose: Choose) -> Pictures:
+def decode(footage: Footage, choose: Choose) -> Chosen:
     """The frames that `choose` picks, as `video_frames.decode` gives them, which also takes over what decord cannot do.
 
     That is whatever decord would find, count, turn or colour otherwise, and files that do not begin as videos do: it
@@ -47,7 +46,7 @@ def decode(footage: Footage, choose: Choose) -> Pictures:
         frames = None
     if frames is None:
         return video_frames.decode(footage, choose)
-    return {number: Image.fromarray(frame) for number, frame in zip(numbers, frames, strict=True)}
+    return Chosen({number: Image.fromarray(frame) for number, frame in zip(numbers, frames, strict=True)})
 
 
 def _listing(footage: Footage) -> Listing | None:

@@ -11,15 +11,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from llavacli_core.errors import UnreadableInput
+from llavacli_core.media.chosen import Chosen
 from llavacli_core.media.picture import decode
 from llavacli_core.media.sampling import Choose, Timeline, refuse_beyond_memory
-
-Pictures = dict[int, Image.Image]
 
 SHAPE = "give an array [frames, height, width, 3] of 8-bit numbers, or a list of pictures"
 
 
-def choose_frames(frames: Any, choose: Choose) -> tuple[str, Pictures]:
+def choose_frames(frames: Any, choose: Choose) -> tuple[str, Chosen]:
     """A hash of all frames' sizes and pixels, and the frames that `choose` picks.
 
     `frames` is a numpy array, whatever numpy makes one of without a copy to speak of (a torch tensor), or a sequence of
@@ -36,7 +35,7 @@ def choose_frames(frames: Any, choose: Choose) -> tuple[str, Pictures]:
     numbers = choose(Timeline(len(arrays)))
     height, width, _ = arrays[0].shape
     refuse_beyond_memory(len(numbers), width, height)
-    return digest.hexdigest(), {number: Image.fromarray(arrays[number]) for number in numbers}
+    return digest.hexdigest(), Chosen({number: Image.fromarray(arrays[number]) for number in numbers})
 
 
 def _arrays(frames: Any) -> Sequence[NDArray[np.uint8]] | NDArray[np.uint8]:

@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
+from itertools import chain
 from queue import Empty, SimpleQueue
 from threading import BoundedSemaphore, Event
 
@@ -19,10 +20,10 @@ from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
-from PIL import Image
 
 from llavacli_core.errors import UnreadableInput
 from llavacli_core.media.bitstream import Role
+from llavacli_core.media.chosen import Chosen, Pictures
 from llavacli_core.media.containers import opened, video_stream
 from llavacli_core.media.footage import Footage
 from llavacli_core.media.names import shown
@@ -33,15 +34,13 @@ from llavacli_core.media.upright import picture
 MAX_WORKERS = 16
 WAITING = 2  # runs of compressed packets that lie ready beside those being decoded
 
-Pictures = dict[int, Image.Image]  # by the number of a frame, or of a packet
-
 
 class Inexact(Exception):
     """Decoding a part did not give what was expected of it; only decoding everything tells."""
 
 
-def decode(footage: Footage, choose: Choose) -> Pictures:
-    """The frames that `choose` picks, upright in RGB, by their numbers in display order.
+def decode(footage: Footage, choose: Choose) -> Chosen:
+    """The frames that `choose` picks.
 
     Raises UnreadableInput for what is no video or holds no frame that can be decoded. Where the tail of a file is
     damaged or missing, the clip is what can be decoded of it.
@@ -59,20 +58,23 @@ def decode(footage: Footage, choose: Choose) -> Pictures:
     return _decoded(footage, listing, bounded)
 
 
-def _decoded(footage: Footage, listing: Listing, choose: Choose) -> Pictures:
+def _decoded(footage: Footage, listing: Listing, choose: Choose) -> Chosen:
     """The short way where the listing is exact, else, or where it turns out not to be, the long way."""
     if listing.exact:
         numbers = choose(listing.timeline)
         try:
             found = _decode_runs(footage, listing, listing.runs(numbers))
-            return {number: found[listing.order[number]] for number in numbers}
+            return Chosen({number: found[listing.order[number]] for number in numbers})
         except Inexact:
             pass
     return _decode_all(footage, listing, choose)
 
 
 def _decode_runs(footage: Footage, listing: Listing, runs: list[Run]) -> Pictures:
-    """The wanted packets' frames. Packets are read here, in order; each run's are decoded by whoever is free."""
+    """The wanted frames, by the numbers of their packets.
+
+    Packets are read here, in order; each run's are decoded by whoever is free.
+    """
     workers = min(len(runs), os.cpu_count() or 1, MAX_WORKERS)
     room, stop = BoundedSemaphore(workers + WAITING), Event()
     with ExitStack() as held, ExitStack() as working:  # files are closed last, when no thread decodes from them
@@ -167,11 +169,11 @@ def _decode_run(
     return found
 
 
-def _decode_all(footage: Footage, listing: Listing, choose: Choose) -> Pictures:
+def _decode_all(footage: Footage, listing: Listing, choose: Choose) -> Chosen:
     """Decode from the first packet on: first what the packets' count suggests, and again if that is not the frames'."""
     numbers: tuple[int, ...] = choose(listing.timeline) if listing.order else ()
     while True:
-        found, times = _decode_through(footage, numbers)
+        (found, whole), times = _decode_through(footage, numbers)
         if not times:
             raise UnreadableInput(
                 f"{shown(footage.name)}: the video is damaged: no frame of it can be decoded",
@@ -181,32 +183,35 @@ def _decode_all(footage: Footage, listing: Listing, choose: Choose) -> Pictures:
             stamps = [time for time in times if time is not None]
             actual = choose(timeline(video_stream(container, footage), stamps, len(times)))
         if set(actual) <= found.keys():
-            return {number: found[number] for number in actual}
+            return Chosen({number: found[number] for number in actual}, whole)
         numbers = actual
 
 
-def _decode_through(footage: Footage, numbers: Sequence[int]) -> tuple[Pictures, list[int | None]]:
-    """The frames of these numbers, and the time stamps of all there are; packets that do not decode are passed over."""
-    wanted = set(numbers)
+def _decode_through(footage: Footage, numbers: Sequence[int]) -> tuple[Chosen, list[int | None]]:
+    """The frames of these numbers, and the time stamps of all there are; packets that do not decode are passed over.
+
+    Those before the first frame are no damage: a recording may begin anywhere.
+    """
+    wanted, whole = set(numbers), True
     found: Pictures = {}
     times: list[int | None] = []
     with opened(footage) as container:
         stream = video_stream(container, footage)
         stream.thread_type = "AUTO"
         for frame in _frames(stream.codec_context, packets_of(container, stream)):
+            if frame is None:
+                whole &= not times
+                continue
             if len(times) in wanted:
                 found[len(times)] = picture(frame)
             times.append(frame.pts)
-    return found, times
+    return Chosen(found, whole), times
 
 
-def _frames(decoder: VideoCodecContext, packets: Iterable[Packet[VideoStream]]) -> Iterator[VideoFrame]:
-    for packet in packets:
+def _frames(decoder: VideoCodecContext, packets: Iterable[Packet[VideoStream]]) -> Iterator[VideoFrame | None]:
+    """All frames, with None where a packet does not decode."""
+    for packet in chain(packets, [None]):
         try:
             yield from decoder.decode(packet)
         except (av.FFmpegError, ValueError):
-            continue
-    try:
-        yield from decoder.decode(None)
-    except (av.FFmpegError, ValueError):
-        return
+            yield None

@@ -122,6 +122,20 @@ class TestClips:
         assert record["usage"]["image_tokens"] == seen["tokens"]
         assert "<video>\nDescribe this video in detail." in record["prompt_text"]
 
+    def test_a_clip_that_breaks_off(self, here: Run) -> None:
+        from tests.media.clip_files import Recipe, made
+
+        whole = made(Recipe(container="matroska", options={"g": "12"}))
+        Path("cut").write_bytes(whole[: len(whole) // 2])
+        for args in (("cut",), ("--together", "a.png", "cut"), ("--dry-run", "cut")):
+            result = here("describe", "--json", "--frames", "4", *args)
+            assert result.returncode == 0
+            (warning,) = (line for line in result.stderr.decode().splitlines() if "warning" in line)
+            assert warning.startswith("llavacli: warning: cut: the file is cut off or damaged; ")
+        record = json.loads(here("describe", "-q", "--json", "--frames", "4", "cut").stdout)
+        assert [warning.partition(";")[0] for warning in record["warnings"]] == ["cut: the file is cut off or damaged"]
+        assert json.loads(here("describe", "-q", "--json", "--frames", "4", "clip").stdout)["warnings"] == []
+
     def test_together_with_a_picture(self, here: Run) -> None:
         record = json.loads(here("describe", "--json", "--together", "clip", "a.png", "--frames", "2").stdout)
         assert [seen["source"] for seen in record["images"] + record["videos"]] == ["a.png", "clip"]
