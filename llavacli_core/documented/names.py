@@ -57,6 +57,10 @@ if TYPE_CHECKING:
     from llavacli_core.documented.models.auto import AutoModelForImageTextToText as AutoModelForImageTextToText
     from llavacli_core.documented.models.auto import AutoModelForVision2Seq as AutoModelForVision2Seq
     from llavacli_core.documented.models.captioner import VisionEncoderDecoderModel as VisionEncoderDecoderModel
+    from llavacli_core.documented.models.encoders import BeitModel as BeitModel
+    from llavacli_core.documented.models.encoders import DeiTModel as DeiTModel
+    from llavacli_core.documented.models.encoders import SwinModel as SwinModel
+    from llavacli_core.documented.models.encoders import ViTModel as ViTModel
     from llavacli_core.documented.models.llava import LlavaForConditionalGeneration as LlavaForConditionalGeneration
     from llavacli_core.documented.models.llava import LlavaModel as LlavaModel
     from llavacli_core.documented.models.llava import LlavaPreTrainedModel as LlavaPreTrainedModel
@@ -73,6 +77,10 @@ if TYPE_CHECKING:
         LlavaNextVideoPreTrainedModel as LlavaNextVideoPreTrainedModel,
     )
     from llavacli_core.documented.models.pretrained import PreTrainedModel as PreTrainedModel
+    from llavacli_core.documented.models.text_decoders import BertLMHeadModel as BertLMHeadModel
+    from llavacli_core.documented.models.text_decoders import GPT2LMHeadModel as GPT2LMHeadModel
+    from llavacli_core.documented.models.text_decoders import RobertaForCausalLM as RobertaForCausalLM
+    from llavacli_core.documented.models.text_decoders import TrOCRForCausalLM as TrOCRForCausalLM
     from llavacli_core.documented.models.vipllava import (
         VipLlavaForConditionalGeneration as VipLlavaForConditionalGeneration,
     )
@@ -119,11 +127,13 @@ FILES = {
     "images.video": "AutoVideoProcessor LlavaNextVideoImageProcessor LlavaNextVideoVideoProcessor",
     "models.auto": "AutoModelForImageTextToText AutoModelForVision2Seq",
     "models.captioner": "VisionEncoderDecoderModel",
+    "models.encoders": "BeitModel DeiTModel SwinModel ViTModel",
     "models.llava": "LlavaForConditionalGeneration LlavaModel LlavaPreTrainedModel",
     "models.llava_next": "LlavaNextForConditionalGeneration LlavaNextModel LlavaNextPreTrainedModel",
     "models.llava_next_video": """LlavaNextVideoForConditionalGeneration LlavaNextVideoModel
         LlavaNextVideoPreTrainedModel""",
     "models.pretrained": "PreTrainedModel",
+    "models.text_decoders": "BertLMHeadModel GPT2LMHeadModel RobertaForCausalLM TrOCRForCausalLM",
     "models.vipllava": "VipLlavaForConditionalGeneration VipLlavaModel VipLlavaPreTrainedModel",
     "configs.vision": "BeitConfig CLIPVisionConfig DeiTConfig SiglipVisionConfig SwinConfig ViTConfig",
     "text.auto": "AutoProcessor",

@@ -206,6 +206,16 @@ model = VisionEncoderDecoderModel.from_pretrained(new_folder, config=encoder_dec
 result = type(model).__name__, model.config.decoder.vocab_size, model.config.encoder.to_dict()["num_hidden_layers"]
 """
 
+PAIRED = """
+from {library} import TrOCRConfig, TrOCRForCausalLM, ViTConfig, ViTModel, VisionEncoderDecoderModel
+
+small = {{"num_hidden_layers": 1, "hidden_size": 32, "intermediate_size": 48, "num_attention_heads": 2}}
+encoder = ViTModel(ViTConfig(**small))
+decoder = TrOCRForCausalLM(TrOCRConfig(vocab_size=50, decoder_layers=1, decoder_ffn_dim=48, d_model=64))
+model = VisionEncoderDecoderModel(encoder=encoder, decoder=decoder)
+result = type(model.encoder).__name__, type(model.decoder).__name__, model.config.decoder.to_dict()["is_decoder"]
+"""
+
 CONFIGURED = """
 from {library} import LlavaForConditionalGeneration, LlavaConfig, CLIPVisionConfig, LlamaConfig
 

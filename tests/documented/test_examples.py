@@ -29,6 +29,7 @@ SEEN = {
     "ViP": (examples.VIP, "vip"),
     "LLaVA from configs": (examples.CONFIGURED, None),
     "an encoder-decoder from configs": (examples.RANDOM, None),
+    "an encoder-decoder from an encoder and a decoder": (examples.PAIRED, None),
 }
 CAPTIONED = {
     f"{name}, {pair}": (example, pair)

@@ -7,29 +7,29 @@ from __future__ import annotations
 
 from dataclasses import replace
 from os import PathLike
-from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
 
 from llavacli_core.checkpoint.locate import locate
-from llavacli_core.checkpoint.stored import tensors_of
 from llavacli_core.documented.configs.auto import AutoConfig
 from llavacli_core.documented.configs.base import PreTrainedConfig
 from llavacli_core.documented.configs.generation import GenerationConfig
 from llavacli_core.documented.configs.multimodal import VisionEncoderDecoderConfig
 from llavacli_core.documented.models.cache import CaptionCache
+from llavacli_core.documented.models.encoders import VisionEncoder
 from llavacli_core.documented.models.generation import GenerationMixin, Prefilled, Prompts
-from llavacli_core.documented.models.initialise import initialise
-from llavacli_core.documented.models.naming import take_in
+from llavacli_core.documented.models.joining import decoder_class, encoder_class, joined
 from llavacli_core.documented.models.outputs import BaseModelOutput, Seq2SeqLMOutput, Several
 from llavacli_core.documented.models.pretrained import PreTrainedModel
+from llavacli_core.documented.models.text_decoders import CausalDecoder
+from llavacli_core.documented.models.tracing import encode, trace_for
 from llavacli_core.engine.forward import check_finite
-from llavacli_core.errors import BadOption, BrokenModel
-from llavacli_core.families.names import ENCODERS, TEXT_DECODERS, Table
-from llavacli_core.nn.encoder_decoder import EncoderDecoder, label_loss
+from llavacli_core.errors import BadOption
+from llavacli_core.nn.encoder_decoder import label_loss
 from llavacli_core.nn.trace import Trace
+from llavacli_core.options import Placement
 
 
 class VisionEncoderDecoderModel(GenerationMixin, PreTrainedModel):
@@ -39,15 +39,44 @@ class VisionEncoderDecoderModel(GenerationMixin, PreTrainedModel):
     base_model_prefix: ClassVar[str] = "vision_encoder_decoder"
     main_input_name: ClassVar[str] = "pixel_values"
 
-    @staticmethod
-    def initialise(network: nn.Module, config: Any) -> None:
-        """Encoder and decoder by their own configs."""
-        assert isinstance(network, EncoderDecoder)
-        encoder, decoder = config.encoder.to_dict(), config.decoder.to_dict()
-        scale = encoder.get("layer_scale_init_value", 1.0)
-        initialise(network, decoder.get("initializer_range", decoder.get("init_std", 0.02)))
-        constants = {"table": 0.0, "attention_scale": scale, "mlp_scale": scale}
-        initialise(network.encoder, encoder.get("initializer_range", 0.02), constants)
+    def __init__(
+        self,
+        config: VisionEncoderDecoderConfig | None = None,
+        encoder: VisionEncoder | None = None,
+        decoder: CausalDecoder | None = None,
+    ) -> None:
+        """Of a config, with random weights where a part is not given; or of an encoder and a decoder."""
+        nn.Module.__init__(self)
+        if config is None:
+            if encoder is None or decoder is None:
+                raise BadOption("a captioner is made of a config, or of an encoder and a decoder")
+            config = VisionEncoderDecoderConfig.from_encoder_decoder_configs(encoder.config, decoder.config)
+        if not isinstance(config, self.config_class):
+            raise TypeError(f"{type(self).__name__} takes a {self.config_class.__name__}, not {type(config).__name__}")
+        sections: tuple[Any, Any] = config.encoder, config.decoder
+        encoder = encoder or encoder_class(sections[0])(sections[0])
+        decoder = decoder or decoder_class(sections[1])(sections[1])
+        self.adopt(config, joined(config, encoder, decoder), GenerationConfig.from_model_config(config))
+
+    @property
+    def encoder(self) -> VisionEncoder:
+        """The encoder; it shares its weights and its config with the whole."""
+        config = self.config.encoder
+        return encoder_class(config).around(config, self.network.encoder, self.generation_config)
+
+    @property
+    def decoder(self) -> CausalDecoder:
+        """The decoder; it shares its weights and its config with the whole."""
+        config = self.config.decoder
+        return decoder_class(config).around(config, self.network.decoder, self.generation_config)
+
+    def get_encoder(self, *_: Any, **__: Any) -> VisionEncoder:
+        """As `encoder`."""
+        return self.encoder
+
+    def get_decoder(self) -> CausalDecoder:
+        """As `decoder`."""
+        return self.decoder
 
     @classmethod
     def from_encoder_decoder_pretrained(
@@ -63,15 +92,18 @@ class VisionEncoderDecoderModel(GenerationMixin, PreTrainedModel):
         """
         encoder = _options("encoder_", kwargs)
         decoder = _options("decoder_", kwargs)
-        folders = [_folder(encoder_pretrained_model_name_or_path), _folder(decoder_pretrained_model_name_or_path)]
+        names = encoder_pretrained_model_name_or_path, decoder_pretrained_model_name_or_path
+        folders = [locate(name, words=False).folder for name in names]
         encoder_config = encoder.pop("config", None) or AutoConfig.from_pretrained(folders[0], **encoder)
         decoder_config = decoder.pop("config", None) or AutoConfig.from_pretrained(folders[1], **decoder)
         config = VisionEncoderDecoderConfig.from_encoder_decoder_configs(encoder_config, decoder_config, **kwargs)
-        network = cls.made(config)
-        assert isinstance(network, EncoderDecoder)
-        _fill(network.encoder, folders[0], encoder_config.model_type, ENCODERS)
-        _fill(network.decoder, folders[1], decoder_config.model_type, TEXT_DECODERS)
-        return cls.around(config, network, GenerationConfig.from_model_config(config)).eval()
+        sections: tuple[Any, Any] = config.encoder, config.decoder
+        loading = Placement(device="cpu"), torch.get_default_dtype()  # of one format, whatever each was stored in
+        return cls(
+            config,
+            encoder_class(sections[0]).load(folders[0], sections[0], *loading),
+            decoder_class(sections[1]).load(folders[1], sections[1], *loading),
+        ).eval()
 
     def forward(
         self,
@@ -97,7 +129,7 @@ class VisionEncoderDecoderModel(GenerationMixin, PreTrainedModel):
         wanted = self._wanted(output_attentions, output_hidden_states)
         encoded = self._encoded(pixel_values, encoder_outputs, wanted)
         states = self.network.project(encoded.last_hidden_state)
-        trace = _trace(wanted)
+        trace = trace_for(attentions=wanted[0], hidden_states=wanted[1])
         ids, words = self._new(decoder_input_ids, decoder_inputs_embeds, labels), decoder_inputs_embeds
         plain = trace is None and decoder_attention_mask is None and decoder_position_ids is None
         cache = past_key_values
@@ -189,13 +221,7 @@ class VisionEncoderDecoderModel(GenerationMixin, PreTrainedModel):
         if pixels is None:
             raise ValueError("give pixel_values or encoder_outputs")
         attentions, hidden_states = wanted
-        trace = _trace(wanted)
-        last = self.network.encoder(pixels.to(self.dtype), trace)
-        return BaseModelOutput(
-            last,
-            tuple(trace.hidden_states) if trace is not None and hidden_states else None,
-            tuple(trace.attentions or ()) if trace is not None and attentions else None,
-        )
+        return encode(self.network.encoder, pixels.to(self.dtype), attentions=attentions, hidden_states=hidden_states)
 
     def _cache(self, states: Tensor, ids: Tensor | None, use_cache: bool | None) -> CaptionCache | None:
         """What a later call may go on from."""
@@ -220,12 +246,6 @@ def _behind(cache: CaptionCache | None, ids: Tensor | None) -> Tensor | None:
     return torch.cat((cache.ids, ids), dim=1)
 
 
-def _trace(wanted: tuple[bool, bool]) -> Trace | None:
-    """A trace for what is wanted: attention weights, hidden states."""
-    attentions = wanted[0]
-    return Trace([], [] if attentions else None, [] if attentions else None) if any(wanted) else None
-
-
 def _traced(trace: Trace | None, wanted: tuple[bool, bool], length: int) -> dict[str, Several | None]:
     """The decoder's part of the output, for the last `length` positions."""
     if trace is None:
@@ -244,15 +264,3 @@ def _options(prefix: str, options: dict[str, Any]) -> dict[str, Any]:
     if f"{prefix}model" in found:
         raise BadOption(f"{prefix}model: give the folder or Hub id that it was loaded from")
     return {name.removeprefix(prefix): value for name, value in found.items()}
-
-
-def _folder(name: str | PathLike[str]) -> Path:
-    """Where a network lies on disk."""
-    return locate(name, words=False).folder
-
-
-def _fill(network: nn.Module, folder: Path, model_type: str, tables: dict[str, Table]) -> None:
-    """The folder's weights into their places; heads for other purposes are left out."""
-    weights = {name.removeprefix(f"{model_type}."): weight for name, weight in tensors_of(folder)}
-    if take_in(network, tables[model_type], weights, strict=False) == 0:
-        raise BrokenModel(f"{folder}: none of its weights belongs to a {model_type}", hint="is it another model?")

@@ -84,6 +84,8 @@ class LlavaModel(Headless, LlavaPreTrainedModel):
 class LlavaForConditionalGeneration(Conditional, LlavaPreTrainedModel):
     """LLaVA."""
 
+    headless: ClassVar[type[Headless]] = LlavaModel
+
     def forward(
         self,
         input_ids: Tensor | None = None,

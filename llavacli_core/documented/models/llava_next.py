@@ -84,6 +84,8 @@ class LlavaNextModel(Headless, LlavaNextPreTrainedModel):
 class LlavaNextForConditionalGeneration(Conditional, LlavaNextPreTrainedModel):
     """LLaVA-NeXT."""
 
+    headless: ClassVar[type[Headless]] = LlavaNextModel
+
     def forward(
         self,
         input_ids: Tensor | None = None,

@@ -104,6 +104,8 @@ class LlavaNextVideoModel(Headless, LlavaNextVideoPreTrainedModel):
 class LlavaNextVideoForConditionalGeneration(Conditional, LlavaNextVideoPreTrainedModel):
     """LLaVA-NeXT-Video."""
 
+    headless: ClassVar[type[Headless]] = LlavaNextVideoModel
+
     def forward(
         self,
         input_ids: Tensor | None = None,

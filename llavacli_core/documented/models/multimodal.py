@@ -6,7 +6,7 @@ B batch  T sequence  S positions, those in the cache included  D hidden size  V 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +24,7 @@ from llavacli_core.documented.models.outputs import (
 )
 from llavacli_core.documented.models.pretrained import PreTrainedModel
 from llavacli_core.documented.models.seeing import Seen, chosen_layers, look
+from llavacli_core.documented.models.views import LanguageModel, VisionTower
 from llavacli_core.engine.forward import check_finite
 from llavacli_core.errors import BadOption
 from llavacli_core.nn.decoder import causal_loss
@@ -179,6 +180,25 @@ class MultimodalModel(PreTrainedModel):
         """The output, or a plain tuple where the call or the config wants one."""
         return output if self.asked("return_dict", call.return_dict) else output.to_tuple()
 
+    @property
+    def vision_tower(self) -> VisionTower:
+        """The tower, which shares its weights with the whole, as do the other parts."""
+        return VisionTower(self.network.vision, self.config.vision_config)
+
+    @property
+    def multi_modal_projector(self) -> nn.Module:
+        """What is between the tower and the decoder: pooling, projector and newline."""
+        return self.network.connector  # type: ignore[no-any-return]
+
+    def get_decoder(self) -> LanguageModel:
+        """As `language_model`."""
+        return self.language_model
+
+    @property
+    def language_model(self) -> LanguageModel:
+        """The decoder."""
+        raise NotImplementedError
+
 
 class Headless(MultimodalModel):
     """A LLaVA that ends in hidden states."""
@@ -188,11 +208,32 @@ class Headless(MultimodalModel):
         run = self.run(call)
         return self.shaped(BaseModelOutputWithPast(self.network.decoder.norm(run.states), **run.shared), call)
 
+    @property
+    def language_model(self) -> LanguageModel:
+        """The decoder."""
+        return LanguageModel(self)
+
 
 class Conditional(GenerationMixin, MultimodalModel):
     """A LLaVA that ends in scores, and answers."""
 
     positions = None  # rotary positions go on and on
+    headless: ClassVar[type[Headless]]
+
+    @property
+    def model(self) -> Headless:
+        """The same without its head."""
+        return self.headless.around(self.config, self.network, self.generation_config)
+
+    @property
+    def lm_head(self) -> nn.Module | None:
+        """The head."""
+        return self.get_output_embeddings()
+
+    @property
+    def language_model(self) -> LanguageModel:
+        """The decoder."""
+        return self.model.language_model
 
     def answer(self, call: Call) -> Any:
         """Scores [B, T, V], with labels the loss, and what else the call asks for."""

@@ -97,6 +97,17 @@ class CausalLMOutputWithPast(ModelOutput):
 
 
 @dataclass
+class CausalLMOutputWithCrossAttentions(ModelOutput):
+    """Of a decoder alone."""
+
+    loss: Tensor | None = None
+    logits: Tensor | None = None
+    hidden_states: Several | None = None
+    attentions: Several | None = None
+    cross_attentions: Several | None = None
+
+
+@dataclass
 class Seq2SeqLMOutput(ModelOutput):
     """Of an encoder with a decoder."""
 

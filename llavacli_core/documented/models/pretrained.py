@@ -16,6 +16,7 @@ from llavacli_core.checkpoint.stored import open_weights, stored_tensors
 from llavacli_core.documented.configs.base import PreTrainedConfig
 from llavacli_core.documented.configs.generation import GenerationConfig
 from llavacli_core.documented.folders import folder_for, hub_options
+from llavacli_core.documented.models.embeddings import WordEmbeddings
 from llavacli_core.documented.models.naming import published, take_in
 from llavacli_core.documented.models.saving import save_weights, size_in_bytes
 from llavacli_core.errors import BadOption
@@ -39,12 +40,14 @@ LOADING = (
 BESIDE = ("post_layernorm.", "pooler.", ".head.", "mask_token", "seq_relationship")
 
 
-class PreTrainedModel(nn.Module):
+class PreTrainedModel(WordEmbeddings, nn.Module):
     """A network with its config. `network` is the module of `nn` that computes."""
 
     config_class: ClassVar[type[PreTrainedConfig]]
     base_model_prefix: ClassVar[str] = "model"
     main_input_name: ClassVar[str] = "input_ids"
+    words: ClassVar[bool] = True  # whether a checkpoint of it must bring a tokenizer
+    is_gradient_checkpointing: ClassVar[bool] = False
 
     config: Any
     network: Any
@@ -60,14 +63,24 @@ class PreTrainedModel(nn.Module):
     def adopt(self, config: PreTrainedConfig, network: nn.Module, generation_config: GenerationConfig) -> None:
         """Become the model of this config and this network."""
         self.config, self.network, self.generation_config = config, network, generation_config
-        self.names = family_of(config.to_dict()).names(config.to_dict())
+        self.names = self.table(config)
         self.unused: dict[str, Tensor] = {}  # what the checkpoint holds beside the network, to be saved with it
+
+    @classmethod
+    def table(cls, config: PreTrainedConfig) -> Table:
+        """The names of the weights, in the Hub's files."""
+        return family_of(config.to_dict()).names(config.to_dict())
+
+    @classmethod
+    def blank(cls, config: PreTrainedConfig) -> nn.Module:
+        """The network, uninitialised."""
+        return make_network(family_of(config.to_dict()).read(config.to_dict()), "sdpa", whole=True)
 
     @classmethod
     def made(cls, config: PreTrainedConfig) -> nn.Module:
         """A network of random weights."""
         with torch.device("meta"):
-            network = make_network(family_of(config.to_dict()).read(config.to_dict()), "sdpa", whole=True)
+            network = cls.blank(config)
         network.to_empty(device=torch.get_default_device()).to(torch.get_default_dtype())
         cls.initialise(network, config)
         return network
@@ -94,7 +107,11 @@ class PreTrainedModel(nn.Module):
         placement, dtype = _placement(kwargs), kwargs.pop("dtype", kwargs.pop("torch_dtype", "auto"))
         name = pretrained_model_name_or_path
         located = locate(
-            name, revision=where.get("revision"), offline=bool(where.get("local_files_only")), weights=True
+            name,
+            revision=where.get("revision"),
+            offline=bool(where.get("local_files_only")),
+            weights=True,
+            words=cls.words,
         )
         if config is None:
             config, unknown = cls.config_class.from_pretrained(located.folder, return_unused_kwargs=True, **kwargs)
@@ -122,6 +139,7 @@ class PreTrainedModel(nn.Module):
         model = cls.__new__(cls)
         nn.Module.__init__(model)
         model.adopt(config, network, generation_config)
+        model.training = network.training
         return model
 
     def save_pretrained(
@@ -159,20 +177,11 @@ class PreTrainedModel(nn.Module):
         counted = (each for each in self.parameters() if each is not embedding)
         return sum(each.numel() for each in counted if each.requires_grad or not only_trainable)
 
-    def get_input_embeddings(self) -> nn.Embedding:
-        """The token embedding as a module: ids to vectors, its weight the model's own."""
-        weight = self.network.decoder.embedding.weight
-        module = nn.Embedding(weight.shape[0], weight.shape[1], device="meta")
-        module.weight = weight
-        return module
+    def gradient_checkpointing_enable(self, *_: Any, **__: Any) -> None:
+        """Accepted, and without effect: activations are kept for the backward pass all the same."""
 
-    def get_output_embeddings(self) -> nn.Module | None:
-        """The head as a module: vectors to scores, its weight the model's own."""
-        decoder = self.network.decoder
-        weight = (decoder.embedding if decoder.head is None else decoder.head).weight
-        module = nn.Linear(weight.shape[1], weight.shape[0], bias=False, device="meta")
-        module.weight = weight
-        return module
+    def gradient_checkpointing_disable(self) -> None:
+        """As it is."""
 
 
 def _placement(options: dict[str, Any]) -> Placement:

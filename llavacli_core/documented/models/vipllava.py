@@ -85,6 +85,8 @@ class VipLlavaModel(Headless, VipLlavaPreTrainedModel):
 class VipLlavaForConditionalGeneration(Conditional, VipLlavaPreTrainedModel):
     """ViP-LLaVA."""
 
+    headless: ClassVar[type[Headless]] = VipLlavaModel
+
     def forward(
         self,
         input_ids: Tensor | None = None,
