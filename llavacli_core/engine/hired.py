@@ -42,20 +42,17 @@ class Hired:
         """Start a process, in the starter's thread, and wait for nothing. Raises CoreError if there can be none."""
         try:
             self._process = self._starter.submit(_process).result()
-            self._is_ready = False
-            _widen(self._answers)
-            send(self._jobs, self._orders)
         except OSError as error:
             raise _not_started(error.strerror or str(error)) from error
+        self._is_ready = False
+        _widen(self._answers)
+        with suppress(BrokenPipeError):  # it is dead already, which is noticed soon enough
+            send(self._jobs, self._orders)
 
     def ask(self, job: Job) -> Prepared | CoreError:
         """What opening came to, whatever happens to the process. Raises CoreError if there can be none."""
-        if self._process is None or self._process.poll() is not None:  # killed while it had nothing to do
-            self.end()
-            self.start()
-        if self._is_cancelled:  # asked after the start, so that `cancel` has killed this process, or will not come
-            raise Closed
-        self._await_ready()
+        if not (self._await_ready() or self._await_ready()):  # one may have been killed while it started
+            raise _not_started("it says nothing")
         answer = self._asked(job)
         if self._process is None and not self._is_cancelled:
             with suppress(CoreError):  # the next one hears of it, should that fail again
@@ -88,15 +85,18 @@ class Hired:
         assert self._process is not None
         return cast(FileIO, self._process.stdout)
 
-    def _await_ready(self) -> None:
-        """Wait until a process that was started takes jobs: the time this takes is no picture's."""
+    def _await_ready(self) -> bool:
+        """Whether a process takes jobs; where there is none, one is started. The time this takes is no picture's."""
+        if self._process is None or self._process.poll() is not None:  # killed while it had nothing to do
+            self.end()
+            self.start()
+        if self._is_cancelled:  # asked after the start, so that `cancel` has killed this process, or is yet to come
+            raise Closed
         try:
             self._is_ready = self._is_ready or receive(self._answers, START_S) == READY
         except (Ended, Late):
             self.end()
-            if self._is_cancelled:
-                raise Closed from None
-            raise _not_started("it says nothing") from None
+        return self._is_ready
 
     def _asked(self, job: Job) -> Prepared | CoreError:
         """The answer to a job; without one, the process is ended."""
@@ -112,8 +112,9 @@ class Hired:
             code = self.end()
             if self._is_cancelled:
                 return Closed()
-            by_whom = {-signal.SIGKILL: too_large(job.name), -signal.SIGALRM: late}  # the kernel, out of memory; itself
-            return by_whom.get(code or 0, crashed)
+            if code == -signal.SIGKILL:  # by the kernel, out of memory
+                return too_large(job.name)
+            return late if code == -signal.SIGALRM else crashed
         except Exception:  # what came was no answer: memory was overwritten
             self.end()
             return crashed
