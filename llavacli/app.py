@@ -34,7 +34,8 @@ Examples:
 """
 
 EPILOG = """Options can also be set in the environment (LLAVACLI_MAX_TOKENS=128), in ./llavacli.toml, or in the user's
-config.toml (max-tokens = 128)."""
+config.toml (max-tokens = 128). An option that may be repeated takes a list there, and in the environment one value per
+line."""
 
 __all__ = ["app", "main", "run"]
 

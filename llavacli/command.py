@@ -6,7 +6,7 @@ import inspect
 import os
 import re
 import shlex
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
 from typing import Any, ClassVar, get_type_hints
@@ -149,9 +149,19 @@ def _settled(ctx: typer.Context, kinds: dict[str, Any]) -> dict[str, Any]:
     """Values for the options that no flag and no environment variable of Typer's has set."""
     free = {name for name in kinds if getattr(ctx.get_parameter_source(name), "name", None) == "DEFAULT"}
     shared = _kinds(parameter for group in options.SHARED for parameter in _spread(group))
-    commands = getattr(ctx.find_root().command, "commands", ())
-    values = settings.configured(_path(ctx), kinds, shared, commands) | settings.listed_in_environment(kinds)
+    owned = dict(_settable(ctx.find_root().command))
+    values = settings.configured(_path(ctx), kinds, shared, owned) | settings.listed_in_environment(kinds)
     return {name: value for name, value in values.items() if name in free}
+
+
+def _settable(group: Any, prefix: str = "") -> Iterator[tuple[str, list[str]]]:
+    """Each command's name, after those of the groups it is in, and its options that are also settings."""
+    for name, each in group.commands.items():
+        if hasattr(each, "commands"):
+            yield from _settable(each, f"{prefix}{name}.")
+        else:
+            options = [parameter for parameter in each.params if parameter.param_type_name == "option"]
+            yield f"{prefix}{name}", [option.name for option in options if option.envvar or option.multiple]
 
 
 def _path(ctx: typer.Context) -> list[str]:

@@ -211,6 +211,6 @@ MARKS_HELP = """\b
 Marks: SHAPE is box, ellipse, arrow (X1,Y1,X2,Y2), circle (X,Y,RADIUS), point (X,Y), polygon, scribble or
 mask (X1,Y1,X2,Y2,X3,Y3,...). COORDS count from the upper left corner: pixels (12,30,200,180), percent
 (10%,10%,60%,60%), or fractions, if all are within 0..1 and one has a decimal point (0.1,0.1,0.6,0.6).
-Then, in any order: a colour (red, #f00, #ff0000), alpha=0.5, width=8 (pixels) or width=2%, and radius= for a point."""
+Then, in any order: a colour (red, #f00, #ff0000), alpha=0.5, width=8 (pixels) or width=2%; radius= for a point."""
 
-SHARED = (ModelOptions, GenerationOptions, TerminalOptions, RecordOptions)
+SHARED = (ModelOptions, GenerationOptions, MarkOptions, TerminalOptions, RecordOptions)

@@ -161,7 +161,8 @@ def refuse_marked_clips(sources: Sequence[Source], question: Question) -> None:
     clip = next((source.name for source in sources if source.is_clip), None)
     if clip is not None and question.marks:
         raise UsageError(
-            f"{clip}: marks are drawn on pictures, and this is a clip", hint="leave out --mark, or the clip"
+            f"{clip}: marks are drawn on pictures, and this is a clip",
+            hint="leave out the clip, or --mark; LLAVACLI_MARK or a config file may set it too",
         )
 
 

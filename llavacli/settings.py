@@ -5,8 +5,11 @@ named after commands for one command alone (`[sessions.ls]` where a command belo
 
     model = "llava-hf/llava-1.5-7b-hf"
     max-tokens = 128
+    stop = ["###", "USER:"]
     [describe]
     json = true
+
+`mark` is both: as a list it is the option, as a table the command's.
 """
 
 from __future__ import annotations
@@ -21,24 +24,26 @@ from typing import Any, Literal, Union, get_args, get_origin
 from llavacli.failures import UsageError
 
 Kinds = Mapping[str, Any]  # option name -> its type
+Owned = Mapping[str, Collection[str]]  # table of a command -> the options that may stand in it
 
 NAMES = {str: "a string", int: "a whole number", float: "a number", bool: "true or false", list: "a list of strings"}
 
 
-def configured(command: Sequence[str], kinds: Kinds, shared: Kinds, commands: Collection[str]) -> dict[str, Any]:
+def configured(command: Sequence[str], kinds: Kinds, shared: Kinds, owned: Owned) -> dict[str, Any]:
     """The values that the config files give to a command's options; the project's file outranks the user's.
 
-    `command` is its name, after those of the groups it is in; `commands` are the names on the first level. `shared` are the options that may stand outside any command's table, whether this command has them or not.
+    `command` is its name, after those of the groups it is in. `shared` are the options that may stand outside any
+    command's table, whether this command has them or not.
     """
     values: dict[str, Any] = {}
+    commands = {table.partition(".")[0] for table in owned}
     for path in (user_file(), Path("llavacli.toml")):
-        tables = _read(path)
-        for name in set(commands) & tables.keys():
-            if not isinstance(tables[name], dict):
-                raise UsageError(f"{path}: {name} must be a table", hint=f"write [{name}] on a line of its own")
-        own = _own(path, tables, command)
-        tables = {name: value for name, value in tables.items() if name not in commands}  # checked when those run
-        values |= {name: value for name, value in _checked(path, tables, shared).items() if name in kinds}
+        content = _read(path)
+        tables = {name: value for name, value in content.items() if name in commands and isinstance(value, dict)}
+        outside = {name: value for name, value in content.items() if name not in tables}
+        _refuse_strays(path, outside, shared, owned)
+        own = _own(path, tables, command)  # the other commands' are checked when those run
+        values |= {name: value for name, value in _checked(path, outside, shared).items() if name in kinds}
         values |= _checked(path, own, kinds)
     return values
 
@@ -53,7 +58,7 @@ def user_file() -> Path:
 def listed_in_environment(kinds: Kinds) -> dict[str, list[str]]:
     """The repeatable options' environment variables: one value per line (Typer would split at every blank)."""
     found = {name: os.environ.get(f"LLAVACLI_{name.upper()}") for name, kind in kinds.items() if lists(kind)}
-    return {name: text.splitlines() for name, text in found.items() if text}
+    return {name: [line for line in text.splitlines() if line] for name, text in found.items() if text}
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -71,6 +76,22 @@ def _read(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path}: {error.strerror}", hint="the config file must be readable") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: not valid TOML: {error}", hint="correct the file or remove it") from error
+
+
+def _refuse_strays(path: Path, outside: Mapping[str, Any], shared: Kinds, owned: Owned) -> None:
+    """Refuse outside the tables what belongs into one: an option of some commands alone, or what must be a table."""
+    commands = {table.partition(".")[0] for table in owned}
+    for key in outside:
+        name = key.replace("-", "_")
+        if name in shared:
+            continue
+        if key in commands:
+            raise UsageError(f"{path}: {key} must be a table", hint=f"write [{key}] on a line of its own")
+        tables = [f"[{table}]" for table, options in owned.items() if name in options]
+        if tables:
+            raise UsageError(
+                f"{path}: {key} is no option of every command", hint=f"write it below {' or '.join(tables)}"
+            )
 
 
 def _own(path: Path, tables: Mapping[str, Any], command: Sequence[str]) -> Mapping[str, Any]:

@@ -137,7 +137,7 @@ def test_marks_reach_the_core_and_the_record(ask: Run, home: Path) -> None:
 
 
 def test_marks_in_the_environment_are_one_a_line(ask: Run, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LLAVACLI_MARK", "box:1,2,30,20\npoint:3,4")
+    monkeypatch.setenv("LLAVACLI_MARK", "box:1,2,30,20\n\npoint:3,4\n")
     (record,) = map(json.loads, ask("describe", "--json", "a.png", "-q").stdout.splitlines())
     assert record["images"][0]["marks"] == ["box:1,2,30,20:red", "point:3,4:red"]
 

@@ -50,9 +50,10 @@ def test_flag_over_variable_over_project_over_user_over_default(
         ("max-tokens = ", "not valid TOML"),
         ("\x00", "not valid TOML"),
         ("max-tokns = 3", "unknown option 'max-tokns' (hint: did you mean 'max-tokens'?)"),
-        ("dry-run = true", "unknown option 'dry-run'"),  # one command's own: only in its table
-        ("mark = ['box:1,2,3,4']", "mark must be a table (hint: write [mark] on a line of its own)"),
-        ("[caption]\nx = 1", "unknown option 'caption'"),
+        ("dry-run = true", "dry-run is no option of every command (hint: write it below [describe])"),
+        ("format = 'md'", "format is no option of every command (hint: write it below [sessions.export])"),
+        ("mark = 'box:1,2,3,4'", "mark must be a list of strings, not 'box:1,2,3,4'"),
+        ("[captions]\nx = 1", "unknown option 'captions'"),
         ("describe = 3", "describe must be a table"),
         ("max-tokens = 'many'", "max-tokens must be a whole number, not 'many'"),
         ("max-tokens = 1.5", "max-tokens must be a whole number, not 1.5"),
@@ -82,6 +83,30 @@ def test_a_bad_config_does_not_stop_help(ask: Run, home: Path) -> None:
 def test_a_commands_own_table_takes_its_own_options(ask: Run, home: Path) -> None:
     Path("llavacli.toml").write_text("[describe]\ntogether = true\njson = true\n")
     assert json.loads(ask("describe", "a.png").stdout)["source"] == ["a.png"]
+
+
+def test_mark_is_an_option_as_a_list_and_a_command_as_a_table(ask: Run, home: Path) -> None:
+    def marks(*args: str) -> list[str]:
+        (image,) = json.loads(ask("describe", "-q", "--json", "a.png", *args).stdout)["images"]
+        return list(image.get("marks", []))
+
+    Path("llavacli.toml").write_text("mark = ['box:1,2,3,4', 'point:5,6']\n[describe]\nquiet = true\n")
+    assert marks() == ["box:1,2,3,4:red", "point:5,6:red"]
+    assert marks("--mark", "point:7,8") == ["point:7,8:red"]
+    Path("llavacli.toml").write_text("[mark]\nmark = ['box:1,2,3,4']\noutput = 'out.png'\n")
+    assert marks() == []
+    assert ask("mark", "b.png").returncode == 0
+    assert Path("out.png").exists()
+    Path("llavacli.toml").write_text("mark = ['box:1,2,3,4']\n")
+    assert ask("mark", "b.png", "-o", "other.png").returncode == 0
+
+
+@pytest.mark.parametrize("key", ["output", "force"])
+def test_an_option_of_some_commands_is_told_their_tables(ask: Run, home: Path, key: str) -> None:
+    Path("llavacli.toml").write_text(f"{key} = 'x'\n")
+    result = ask("describe", "a.png")
+    assert result.returncode == 2
+    assert f"llavacli.toml: {key} is no option of every command (hint: write it below [mark]" in result.stderr.decode()
 
 
 def test_a_config_that_cannot_be_read(ask: Run, home: Path) -> None:
