@@ -104,13 +104,14 @@ def test_what_generation_config_asks_for(name, values, captioner):
         assert done.token_ids == trimmed(reference(PICTURES[0], num_beams=beams))
 
 
-def test_captions_together_are_captions_alone(captioner):
+@pytest.mark.parametrize("workers", [None, 2])
+def test_captions_together_are_captions_alone(workers, captioner):
     engine, _ = captioner("deit+trocr")
     asked = [
         ([core.Message("user", core.Image(PICTURES[place % 3]))], Sampling(max_tokens=length))
         for place, length in enumerate((3, 30, 12, 1, 25, 8))
     ]
-    done = {index: event for index, event in engine.batch(asked, rows=4) if isinstance(event, core.Done)}
+    done = {index: event for index, event in engine.batch(asked, 4, workers) if isinstance(event, core.Done)}
     for index, (messages, sampling) in enumerate(asked):
         assert done[index].token_ids == finish(engine.generate(messages, sampling)).token_ids
 
