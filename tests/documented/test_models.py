@@ -305,6 +305,8 @@ def test_a_generation_config_and_an_output_with_names(made):
         {"num_return_sequences": 2},
         {"do_sample": True, "temperature": 0.0},
         {"max_length": 3},
+        {"max_new_tokens": 0},
+        {"repetition_penalty": -1.0},
         {"output_scores": True},
         {"streamer": object()},
         {"bad_words_ids": [[3]]},

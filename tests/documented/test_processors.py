@@ -208,6 +208,7 @@ MISTAKES = {
     "a picture without a place": lambda processor: processor(CAT, "None"),
     "a place without a picture": lambda processor: processor(text="One <image>"),
     "a number for a picture": lambda processor: processor(5, "One <image>"),
+    "a path to nothing": lambda processor: processor("nowhere.png", "One <image>"),
     "a number for a text": lambda processor: processor(CAT, 5),
     "a conversation without its picture": lambda processor: processor.apply_chat_template([user(None)], **VECTORS),
     "a ragged batch": lambda processor: processor(text=["One", "One and two"], return_tensors="pt"),

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from llavacli_core.config import ImageConfig
-from llavacli_core.documented.errors import WrongType
-from llavacli_core.errors import BadOption
+from llavacli_core.documented.errors import NoSuchPicture, WrongType
+from llavacli_core.errors import BadOption, MissingInput
 from llavacli_core.geometry import Grid, best_resolution, fit, tile_side
 from llavacli_core.media.colour import to_rgb
 from llavacli_core.media.picture import open_picture
-from llavacli_core.media.source import read_source
+from llavacli_core.media.source import Source, read_source
 from llavacli_core.media.tiles import Tiles, prepare
 
 Layout = Literal["channels_first", "channels_last", "none"] | None
@@ -57,9 +57,17 @@ def taken(images: Any, layout: Layout = None) -> Iterator[Given]:
         if isinstance(image, Image.Image):
             yield Given(to_rgb(image), None)
         elif isinstance(image, (str, bytes, PathLike)):
-            yield Given(open_picture(read_source(image)), None)
+            yield Given(open_picture(_read(image)), None)
         else:
             yield _from_array(_as_array(image), layout)
+
+
+def _read(source: str | bytes | PathLike[str]) -> Source:
+    """What is behind a path or a URL, or was given as bytes."""
+    try:
+        return read_source(source)
+    except MissingInput as error:
+        raise NoSuchPicture(str(error), hint=error.hint) from error
 
 
 def tiles_of(given: Given, config: ImageConfig) -> Tiles:

@@ -65,6 +65,7 @@ def settled_by(asked: GenerationConfig, width: int, positions: int | None) -> Se
             top_p=asked.top_p,
             min_p=asked.min_p,
             beams=asked.num_beams,
+            repetition_penalty=asked.repetition_penalty,
         ),
         stop_ids=ids_of(asked.eos_token_id),
         max_tokens=limit,
@@ -101,6 +102,8 @@ def _limit(asked: GenerationConfig, width: int) -> int:
     """How many new tokens there may be."""
     if asked.max_new_tokens is None and asked.max_length is None:
         return NEW_TOKENS
+    if asked.max_new_tokens is not None and asked.max_new_tokens < 1:
+        raise BadOption(f"max_new_tokens must be at least 1, not {asked.max_new_tokens}")
     limit = asked.max_length - width if asked.max_new_tokens is None else asked.max_new_tokens
     if limit < 1:
         raise BadOption(

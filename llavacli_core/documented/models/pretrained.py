@@ -15,6 +15,7 @@ from llavacli_core.checkpoint.locate import locate
 from llavacli_core.checkpoint.stored import open_weights, stored_tensors
 from llavacli_core.documented.configs.base import PreTrainedConfig
 from llavacli_core.documented.configs.generation import GenerationConfig
+from llavacli_core.documented.errors import WrongType
 from llavacli_core.documented.folders import folder_for, hub_options
 from llavacli_core.documented.models.embeddings import WordEmbeddings
 from llavacli_core.documented.models.naming import published, take_in
@@ -116,7 +117,7 @@ class PreTrainedModel(WordEmbeddings, nn.Module):
         if config is None:
             config, unknown = cls.config_class.from_pretrained(located.folder, return_unused_kwargs=True, **kwargs)
             if unknown:
-                raise BadOption(f"from_pretrained has no option {', '.join(sorted(unknown))}")
+                raise WrongType(f"from_pretrained has no option {', '.join(sorted(unknown))}")
         return cls.load(located.folder, config, placement, dtype)
 
     @classmethod
