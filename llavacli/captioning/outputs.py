@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from llavacli.captioning.formats import CsvFormat, MetadataFormat, RecordFormat
-from llavacli.captioning.journal import Journal
 from llavacli.captioning.options import KeepingOptions
 from llavacli.captioning.outcome import Sink
 from llavacli.captioning.picture import Picture
@@ -109,4 +108,4 @@ def _table(output: str, shard: Shard) -> Table:
     if not _is_metadata(output):
         return Table(output, RecordFormat())
     folder, name = os.path.split(output)
-    return Table(output, MetadataFormat(folder or "."), Journal(os.path.join(folder, f".{name}.journal")))
+    return Table(output, MetadataFormat(folder or "."), os.path.join(folder, f".{name}.journal"))

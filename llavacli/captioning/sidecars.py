@@ -77,20 +77,21 @@ class Sidecars:
 
     def state(self, item: Item) -> State:
         """See Sink."""
-        if os.path.lexists(self._naming.of(item.picture)):
+        sidecar = self._naming.of(item.picture)
+        if os.path.lexists(sidecar):
             return "done"
         folder = self._folder(item.picture)
-        return "failed" if folder is not None and folder.journal.has_failed(item.picture.name) else "missing"
+        return "failed" if folder is not None and folder.journal.has_failed(os.path.basename(sidecar)) else "missing"
 
     def is_stale(self, item: Item, fingerprint: str) -> bool:
         """See Sink."""
-        folder = self._folder(item.picture)
+        folder, sidecar = self._folder(item.picture), self._naming.of(item.picture)
         try:
-            with open(self._naming.of(item.picture), encoding="utf-8", errors="surrogateescape") as file:
+            with open(sidecar, encoding="utf-8", errors="surrogateescape") as file:
                 text = file.read()
         except OSError:
             return False
-        made_by = None if folder is None else folder.journal.fingerprint(item.picture.name, text)
+        made_by = None if folder is None else folder.journal.fingerprint(os.path.basename(sidecar), text)
         return made_by not in (None, fingerprint)
 
     def put(self, outcome: Outcome) -> None:
@@ -98,10 +99,11 @@ class Sidecars:
         folder = self._folder(outcome.item.picture)
         if folder is None:
             return
-        folder.journal.note(outcome.item.picture.name, outcome)
+        name = os.path.basename(self._naming.of(outcome.item.picture))
+        folder.journal.note(name, outcome)
         if outcome.text is not None:
             data = (outcome.text.strip() + "\n").encode("utf-8", "backslashreplace")
-            folder.write(os.path.basename(self._naming.of(outcome.item.picture)), data, overwrite=self._overwrite)
+            folder.write(name, data, overwrite=self._overwrite)
 
     def close(self, *, finished: bool) -> None:
         """See Sink."""

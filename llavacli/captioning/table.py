@@ -13,15 +13,17 @@ from llavacli.failures import UsageError
 class Table:
     """The file's rows by picture. A `journal` beside it knows what its rows have no room for."""
 
-    def __init__(self, path: str, form: Format, journal: Journal | None = None) -> None:
+    def __init__(self, path: str, form: Format, journal: str | None = None) -> None:
         self._form = form
-        self._journal = journal
         self._ledger = Ledger(path, form.split)
+        self._journal: Journal | None = None
         self._entries: list[Entry | None] = []
         self._by_key: dict[str, list[int]] = {}
         self._replaced: set[int] = set()
         try:
             self._read()
+            if journal is not None:
+                self._journal = Journal(journal)
         except BaseException:
             self._ledger.close()
             raise

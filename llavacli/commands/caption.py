@@ -94,7 +94,7 @@ def _pictures(
     """The pictures of this shard; what cannot be kept is refused for all shards alike."""
     collected = collect(paths, options)
     if collected.clips_left_out:
-        notes.note(f"{collected.clips_left_out} clips left out (--videos captions them too)")
+        notes.note(f"clips left out: {collected.clips_left_out} (--videos captions them too)")
     outputs.check(options, collected.pictures, several_prompts=several_prompts)
     mine = [picture for picture in collected.pictures if shard.has(picture.within)]
     if not mine:

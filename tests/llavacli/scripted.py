@@ -3,7 +3,7 @@
 The script (JSON in the variable SCRIPT) may hold: `pieces`, of every answer; `fail`, from a source to an error's code;
 `load` and `fail_late`, an error's code; `warnings`; `captioner`, if it is one; `wait`, where to hang ("load", "prepare"
 or "answer", after the pieces) until a signal comes, once the file `ready` exists (`deaf`: without heeding `stop()`);
-`log`, a file that gets a line of JSON for every load and every question.
+`slow`, seconds between a batch's events; `log`, a file that gets a line of JSON for every load and every question.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -135,8 +135,46 @@ class Engine:
         videos = [self.script.seen_video(video) for each in messages for video in each.videos]
         return Generation(self.script, images, videos, sampling.max_tokens)
 
+    def batch(self, requests: Iterable[Any], rows: int | str = 8, workers: int | None = None) -> Batch:
+        self.script.log({"rows": rows, "workers": workers})
+        return Batch(self, requests)
+
     def session(self) -> Session:
         return Session(self)
+
+
+class Batch(Iterator[Any]):
+    """Stands in for a batch: one request after the other, with `slow` seconds before each event."""
+
+    def __init__(self, engine: Engine, requests: Iterable[Any]) -> None:
+        self.engine = engine
+        self.answer: Generation | None = None
+        self.stopped = False
+        self.events = self.answers(requests)
+
+    def __next__(self) -> Any:
+        return next(self.events)
+
+    def stop(self) -> None:
+        self.stopped = True
+        if self.answer is not None:
+            self.answer.stop()
+
+    def close(self) -> None:
+        self.events.close()
+
+    def answers(self, requests: Iterable[Any]) -> Generator[Any]:
+        for index, (messages, sampling) in enumerate(requests):
+            if self.stopped:
+                return
+            try:
+                self.answer = self.engine.generate(messages, sampling)
+            except core.errors.CoreError as error:
+                yield index, core.Failed(error)
+                continue
+            for event in self.answer:
+                time.sleep(self.engine.script.lines.get("slow", 0))
+                yield index, event
 
 
 class Session:

@@ -18,6 +18,7 @@ HEAVY = {"torch", "numpy", "PIL", "jinja2", "prompt_toolkit", "rich", "huggingfa
         ["-h"],
         ["--version"],
         ["chat", "--help"],
+        ["caption", "--help"],
         ["describe", "--help"],
         ["mark", "--help"],
         ["descibe"],

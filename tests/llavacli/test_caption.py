@@ -1,0 +1,307 @@
+"""`caption` over a scripted core: what is captioned, what is said, what is kept, and what a second run does."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.llavacli.conftest import picture
+from tests.llavacli.running import Run
+
+CAPTION = "A red circle."
+
+
+@pytest.fixture
+def photos(home: Path) -> Path:
+    """A folder with pictures in it and in a folder within, and what is none."""
+    folder = home / "photos"
+    (folder / "sub").mkdir(parents=True)
+    for name in ("a10.png", "a2.png", "sub/c.jpg"):
+        (folder / name).write_bytes(picture("a.png"))
+    (folder / "notes.txt").write_text("no picture")
+    (folder / "clip.mp4").write_text("no clip")
+    (folder / ".hidden.png").write_text("hidden")
+    return Path("photos")
+
+
+def rows(path: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in Path(path).read_text().splitlines()]
+
+
+def log() -> list[dict[str, Any]]:
+    return [entry for entry in rows("log") if "prompt" in entry]
+
+
+def test_lines_in_natural_order(ask: Run, photos: Path) -> None:
+    result = ask("caption", "photos")
+    paths = ["photos/a2.png", "photos/a10.png", "photos/sub/c.jpg"]
+    assert result.stdout.decode().splitlines() == [f"{path}\t{CAPTION}" for path in paths]
+    assert result.returncode == 0
+    said = result.stderr.decode().splitlines()
+    assert "llavacli: clips left out: 1 (--videos captions them too)" in said
+    assert said[-1].startswith("llavacli: 3 captioned; ")
+
+
+def test_line_breaks_become_spaces_and_odd_names_can_be_had_back(ask: Run, home: Path) -> None:
+    Path("tab\there\nand\\there.png").write_bytes(picture("a.png"))
+    Path(os.fsdecode(b"caf\xe9.png")).write_bytes(picture("a.png"))
+    script = {"pieces": ["A red\n\ncircle", "\tand more. \n"]}
+    result = ask("caption", "-q", "tab\there\nand\\there.png", b"caf\xe9.png", script=script)
+    assert result.stdout.splitlines() == [
+        b"tab\\there\\nand\\\\there.png\tA red circle and more.",
+        b"caf\xe9.png\tA red circle and more.",
+    ]
+
+
+def test_records_are_those_of_describe_with_a_fingerprint(ask: Run, photos: Path) -> None:
+    captioned = json.loads(ask("caption", "-q", "--json", "a.png").stdout)
+    described = json.loads(ask("describe", "-q", "--json", "a.png").stdout)
+    assert list(captioned) == [*described, "fingerprint"]
+    assert {key: captioned[key] for key in described} == described
+    assert len(captioned["fingerprint"]) == 16
+
+
+def test_a_bad_picture_is_one_record_and_exit_code_3(ask: Run, photos: Path) -> None:
+    result = ask("caption", "--json", "photos", "nope.png", script={"fail": {"a2.png": "input_unreadable"}})
+    assert result.returncode == 3
+    records = [json.loads(line) for line in result.stdout.splitlines()]
+    codes = {record["source"]: record["error"] and record["error"]["code"] for record in records}
+    assert codes == {
+        "nope.png": "input_missing",
+        "photos/a2.png": "input_unreadable",
+        "photos/a10.png": None,
+        "photos/sub/c.jpg": None,
+    }
+    assert "2 captioned, 2 failed (1 input_missing, 1 input_unreadable)" in result.stderr.decode().splitlines()[-1]
+
+
+def test_all_bad_has_the_code_of_what_they_share(ask: Run, home: Path) -> None:
+    result = ask("caption", "nope.png", "nor.png", script={"load": "fault"})
+    assert (result.returncode, result.stdout) == (4, b"")
+
+
+@pytest.mark.parametrize("output", ["-o=out.jsonl", "-o=out.csv", "-o=photos/metadata.jsonl", "--sidecar"])
+def test_a_second_run_does_only_what_is_missing(ask: Run, photos: Path, output: str) -> None:
+    args = ["-o", output.removeprefix("-o=")] if output.startswith("-o") else [output]
+    failing = {"fail": {"a2.png": "input_unreadable"}, "log": "log"}
+    assert ask("caption", "-q", "photos", "--limit", "2", *args, script=failing).returncode == 3
+    assert len(log()) == 2
+    result = ask("caption", "photos", *args, script={"log": "log"})
+    assert (result.returncode, result.stdout) == (3, b"")
+    assert len(log()) == 3
+    assert "1 captioned, 1 skipped, 1 failed before" in result.stderr.decode()
+    result = ask("caption", "photos", *args, "--retry-failed", script={"log": "log"})
+    assert (result.returncode, len(log())) == (0, 4)
+    result = ask("caption", "-q", "photos", *args, "--existing", "stale", script={"load": "fault"})
+    assert (result.returncode, result.stderr) == (0, b"")
+
+
+@pytest.fixture(autouse=True)
+def processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What tells the model without loading it."""
+    import llavacli_core as core
+    from tests.llavacli.scripted import INFO
+
+    class Processor:
+        info = INFO
+
+    monkeypatch.setattr(core, "load_processor", lambda *_, **__: Processor, raising=False)
+
+
+@pytest.mark.parametrize(
+    "args", [["-o", "out.jsonl"], ["-o", "out.csv"], ["-o", "photos/metadata.jsonl"], ["--sidecar"]]
+)
+def test_stale_is_what_was_made_by_something_else(ask: Run, photos: Path, args: list[str]) -> None:
+    first = {"log": "log", "pieces": ["one"]}
+    ask("caption", "-q", "photos/a2.png", *args, "-p", "Say one.", script=first)
+    ask("caption", "-q", "photos/a10.png", *args, "-p", "Say two.", script=first | {"pieces": ["two"]})
+    stale = ["caption", "-q", "photos", *args, "--existing", "stale", "-p", "Say two."]
+    result = ask(*stale, script=first | {"pieces": ["new"]})
+    assert (result.returncode, result.stderr) == (0, b"")
+    assert [entry["prompt"] for entry in log()] == ["Say one.", *["Say two."] * 3]
+    assert texts(args) == {"a2.png": "new", "a10.png": "two", "sub/c.jpg": "new"}
+    assert ask(*stale, script={"load": "fault"}).returncode == 0
+    ask("caption", "-q", "photos", *args, "--existing", "overwrite", script=first | {"pieces": ["last"]})
+    assert set(texts(args).values()) == {"last"}
+
+
+def texts(args: list[str]) -> dict[str, str]:
+    """What an output holds, by picture; no picture twice."""
+    if args == ["--sidecar"]:
+        stems = {"a2": "a2.png", "a10": "a10.png", "sub/c": "sub/c.jpg"}
+        return {name: Path(f"photos/{stem}.txt").read_text().removesuffix("\n") for stem, name in stems.items()}
+    if args[1] == "out.csv":
+        with open("out.csv", newline="") as file:
+            pairs = [(row["source"], row["text"]) for row in csv.DictReader(file)]
+    else:
+        pairs = [(row.get("source") or row["file_name"], row["text"]) for row in rows(args[1])]
+    assert len(pairs) == len(dict(pairs))
+    return {name.removeprefix("photos/"): text for name, text in pairs}
+
+
+@pytest.mark.parametrize("args", [["-o", "photos/metadata.jsonl"], ["--sidecar"]])
+def test_a_caption_of_unknown_origin_is_never_stale(ask: Run, photos: Path, args: list[str]) -> None:
+    """Someone has written, or edited, it by hand."""
+    ask("caption", "-q", "photos", *args, "-p", "First.")
+    if args == ["--sidecar"]:
+        Path("photos/a2.txt").write_text("by hand\n")
+    else:
+        kept = Path("photos/metadata.jsonl").read_text().splitlines(keepends=True)
+        kept[0] = '{"file_name":"a2.png","text":"by hand"}\n'
+        Path("photos/metadata.jsonl").write_text("".join(kept))
+    ask("caption", "-q", "photos", *args, "-p", "Second.", "--existing", "stale", script={"pieces": ["new"]})
+    assert texts(args) == {"a2.png": "by hand", "a10.png": "new", "sub/c.jpg": "new"}
+
+
+def test_two_pictures_with_one_sidecar_are_refused(ask: Run, photos: Path) -> None:
+    Path("photos/a2.jpg").write_bytes(picture("a.png"))
+    before = sorted(os.listdir("photos"))
+    result = ask("caption", "photos", "--sidecar", script={"load": "fault"})
+    assert result.returncode == 2
+    assert b"photos/a2.jpg and photos/a2.png would share photos/a2.txt (hint: --sidecar-name {name}" in result.stderr
+    assert sorted(os.listdir("photos")) == before
+    assert ask("caption", "-q", "photos", "--sidecar", ".caption", "--sidecar-name", "{name}").returncode == 0
+    assert Path("photos/a2.jpg.caption").read_text() == f"{CAPTION}\n"
+
+
+def test_a_sidecar_that_is_there_stays(ask: Run, photos: Path) -> None:
+    Path("photos/a2.txt").write_text("mine")
+    assert ask("caption", "-q", "photos", "--sidecar").returncode == 0
+    assert Path("photos/a2.txt").read_text() == "mine"
+    assert sorted(path.name for path in photos.iterdir() if path.suffix == ".part") == []
+
+
+def test_a_name_with_no_room_for_an_ending_is_one_error(ask: Run, home: Path) -> None:
+    name = "x" * 251 + ".png"
+    Path(name).write_bytes(picture("a.png"))
+    result = ask("caption", name, "a.png", "--sidecar", ".caption")
+    assert result.returncode == 3
+    assert b"its sidecar's name would be too long" in result.stderr
+    assert Path("a.caption").exists()
+    assert ask("caption", "-q", name, "--sidecar").returncode == 0
+
+
+def test_prompts_from_a_file(ask: Run, photos: Path) -> None:
+    Path("prompts").write_text("What is {name} in {dir}?\n\nA {stem}? {else}\n")
+    args = ["caption", "-q", "photos/sub/c.jpg", "photos/a2.png", "--prompt-file", "prompts"]
+    ask(*args, "-o", "out.jsonl", script={"log": "log"})
+    prompts = [entry["prompt"] for entry in log()]
+    assert prompts == ["What is c.jpg in sub?", "A c? {else}", "What is a2.png in photos?", "A a2? {else}"]
+    assert ask(*args, "-o", "out.jsonl", script={"load": "fault"}).returncode == 0
+    Path("prompts").write_text(Path("prompts").read_text() + "And this?\n")
+    ask(*args, "-o", "out.jsonl", script={"log": "log"})
+    assert [entry["prompt"] for entry in log()][4:] == ["And this?"] * 2
+    assert ask(*args, "--sidecar").returncode == 2
+    assert ask(*args, "--per-image", "first", "--sidecar").returncode == 0
+
+
+def test_a_random_prompt_depends_on_the_picture_alone(ask: Run, photos: Path) -> None:
+    Path("prompts").write_text("".join(f"Prompt {number}\n" for number in range(50)))
+
+    def prompts(*args: str) -> dict[str, str]:
+        chosen = ask("caption", "-q", "--json", "--prompt-file", "prompts", "--per-image", "random", *args)
+        return {record["source"]: record["prompt"] for record in map(json.loads, chosen.stdout.splitlines())}
+
+    all_of_them = prompts("photos")
+    assert prompts("photos", "-b", "1") == all_of_them
+    assert prompts("photos", "--include", "a10*") == {"photos/a10.png": all_of_them["photos/a10.png"]}
+    assert prompts("photos", "--seed", "7") != all_of_them
+
+
+def test_words_around_and_whole_sentences(ask: Run, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import dataclasses
+
+    import llavacli_core as core
+
+    whole = core.Done.__init__
+
+    def cut(self: core.Done, **fields: Any) -> None:
+        whole(self, **fields | {"finish_reason": "length"})
+
+    monkeypatch.setattr(core.Done, "__init__", cut)
+    assert dataclasses.is_dataclass(core.Done)
+    args = ["--prepend", "photo: ", "--append", ", 4k", "--trim-sentence"]
+    result = ask("caption", "--json", "a.png", *args, script={"pieces": ["It is 3.5 m. ", "It has"]})
+    record = json.loads(result.stdout)
+    assert record["text"] == "photo: It is 3.5 m., 4k"
+    assert [record["params"][name] for name in ("prepend", "append", "trim_sentence")] == ["photo: ", ", 4k", True]
+    assert "1 captioned (1 cut by --max-tokens)" in result.stderr.decode()
+
+
+def test_a_captioner_is_asked_nothing(ask: Run, photos: Path) -> None:
+    script = {"captioner": True, "log": "log"}
+    assert ask("caption", "-q", "photos", script=script).returncode == 0
+    assert {entry["prompt"] for entry in log()} == {""}
+    Path("prompts").write_text("one\ntwo\n")
+    result = ask("caption", "photos", "-o", "out.jsonl", "--prompt-file", "prompts", script=script)
+    assert result.returncode == 2
+    assert b"captions without a prompt" in result.stderr
+    assert not Path("out.jsonl").exists()
+
+
+def test_enough_failures_end_the_run(ask: Run, photos: Path) -> None:
+    script = {"fail": {"a2.png": "input_unreadable", "a10.png": "too_long"}}
+    result = ask("caption", "photos", "--max-failures", "1", "-o", "out.jsonl", script=script)
+    assert result.returncode == 3
+    assert "1 failed (1 input_unreadable), 2 not done" in result.stderr.decode()
+    assert len(rows("out.jsonl")) == 1
+
+
+def test_what_every_picture_would_meet_ends_it_and_is_not_kept(ask: Run, photos: Path) -> None:
+    result = ask("caption", "-q", "photos", "-o", "out.jsonl", script={"fail": {"a2.png": "model_broken"}})
+    assert result.returncode == 5
+    assert not Path("out.jsonl").exists()
+
+
+def test_shards_are_the_whole(ask: Run, photos: Path) -> None:
+    for number in range(30):
+        Path(f"photos/{number}.png").write_bytes(picture("a.png"))
+    for index in (1, 2, 3):
+        assert ask("caption", "-q", "photos", "--shard", f"{index}/3", "-o", f"{index}.csv").returncode == 0
+    ask("caption", "-q", "photos", "-o", "whole.csv")
+    parts = [Path(f"{index}.csv").read_text().splitlines() for index in (1, 2, 3)]
+    assert all(len(part) > 3 for part in parts)
+    together = [line for part in parts for line in part]
+    assert sorted(together) == sorted(Path("whole.csv").read_text().splitlines())
+    Path("all.csv").write_text("\n".join(together) + "\n")
+    assert ask("caption", "-q", "photos", "-o", "all.csv", script={"load": "fault"}).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["photos", "-o", "out.txt"], "its ending names no known kind"),
+        (["photos", "--sidecar", ".png"], "would make pictures of captions"),
+        (["photos", "--shard", "3/2"], "--shard 3/2 is no part of a whole"),
+        (["photos", "-b", "0"], "--batch 0 is neither auto nor a number"),
+        (["photos", "--retry-failed"], "--retry-failed is about captions that are kept"),
+        (["photos", "--existing", "stale"], "--existing stale is about captions that are kept"),
+        (["a.png", "-o", "photos/metadata.jsonl"], "a.png: is not in the folder of photos/metadata.jsonl"),
+        (["https://example.org/a.png", "--sidecar"], "has no place for a sidecar"),
+        (["photos", "-0"], "--null is about the paths of --files-from"),
+        (["photos", "--tokens"], "--tokens adds to records"),
+        (["photos", "-o", "other.jsonl"], "other.jsonl: exists, and line 1 is no caption of ours"),
+        (["photos", "-o", "torn.jsonl"], "torn.jsonl: exists, and it holds something else"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_done(ask: Run, photos: Path, args: list[str], said: str) -> None:
+    Path("other.jsonl").write_text('{"precious": 1}\n{"half')
+    Path("torn.jsonl").write_text('{"precious": 1')
+    result = ask("caption", *args, script={"load": "fault"})
+    assert result.returncode == 2
+    assert said in result.stderr.decode()
+    assert Path("other.jsonl").read_text() == '{"precious": 1}\n{"half'
+    assert Path("torn.jsonl").read_text() == '{"precious": 1'
+
+
+def test_the_sidecars_ending_may_be_left_out(ask: Run, photos: Path) -> None:
+    assert ask("caption", "-q", "--sidecar", "photos").returncode == 0
+    assert ask("caption", "-q", "--sidecar", ".cap", "photos").returncode == 0
+    assert ask("caption", "-q", "photos", "--sidecar=.note").returncode == 0
+    names = set(os.listdir("photos"))
+    assert {"a2.txt", "a2.cap", "a2.note"} <= names

@@ -1,0 +1,170 @@
+"""`caption` as a process: killed, stopped, started twice, cut off from its reader, out of room."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import resource
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.llavacli.conftest import picture
+from tests.llavacli.running import SCRIPTED, Run, process, shell, until
+
+Start = Callable[..., "subprocess.Popen[bytes]"]
+COUNT = 40
+KILLS = 6
+
+
+@pytest.fixture
+def photos(home: Path) -> Path:
+    (home / "photos").mkdir()
+    for number in range(COUNT):
+        (home / f"photos/{number}.png").write_bytes(picture("a.png"))
+    return Path("photos")
+
+
+def rows(path: str | Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in Path(path).read_text().splitlines()]
+
+
+def start(*args: str, script: dict[str, Any], **how: Any) -> subprocess.Popen[bytes]:
+    environment = os.environ | {"SCRIPT": json.dumps(script)}
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen([*SCRIPTED, "caption", *args], **{"env": environment, **pipes, **how})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("args", [["-o", "out.jsonl"], ["-o", "photos/metadata.jsonl"], ["--sidecar"]], ids=str)
+def test_killed_at_any_moment_it_goes_on_where_it_was(photos: Path, args: list[str]) -> None:
+    """Nothing is lost, nothing is there twice, no line is broken, no temporary file is left."""
+    chance = random.Random(0)
+    slow, log = {"slow": 0.004}, {"log": "log"}
+    failing = slow | log | {"fail": {"7.png": "input_unreadable"}}
+    for _ in range(KILLS):
+        _killed(["-q", "photos", *args], failing, after=chance.uniform(0, 0.1))
+    last = start("-q", "photos", *args, script=failing)
+    last.communicate(timeout=60)
+    assert last.returncode == 3
+    if args == ["--sidecar"]:
+        assert {path.read_text() for path in photos.glob("*.txt")} == {"A red circle.\n"}
+        assert len(list(photos.glob("*.txt"))) == COUNT - 1
+    else:
+        names = [row.get("source") or row["file_name"] for row in rows(args[1])]
+        assert len(names) == len(set(names)) == COUNT - (args[1] != "out.jsonl")
+    assert [path.name for path in [*Path().iterdir(), *photos.iterdir()] if path.name.endswith(".part")] == []
+    asked = sum("prompt" in entry for entry in rows("log"))
+    assert asked <= COUNT + KILLS  # one of each killed run at most was done again
+
+
+def _killed(args: list[str], script: dict[str, Any], after: float) -> None:
+    """Run, and kill it so many seconds after it has asked a few questions."""
+    logged = _logged()
+    running = start(*args, script=script)
+    until(lambda: running.poll() is not None or _logged() > logged + 2)
+    time.sleep(after)
+    running.kill()
+    running.communicate()
+
+
+def _logged() -> int:
+    return len(Path("log").read_bytes().splitlines()) if Path("log").exists() else 0
+
+
+def test_one_of_eight_runs_works(photos: Path) -> None:
+    runs = [start("-q", "photos", "-o", "out.jsonl", script={"slow": 0.03}) for _ in range(8)]
+    said = [run.communicate(timeout=60)[1] for run in runs]
+    assert sorted(run.returncode for run in runs) == [0, *[75] * 7]
+    busy = b"llavacli: error: out.jsonl: another run is writing there (hint: "
+    assert sorted(line.startswith(busy) and line.count(b"\n") == 1 for line in said) == [False, *[True] * 7]
+    assert len(rows("out.jsonl")) == COUNT
+    assert sorted(os.listdir()) == ["a.png", "b.png", "out.jsonl", "photos"]
+
+
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_leaves_whole_captions_only(photos: Path, signum: int, code: int) -> None:
+    running = start("photos", "-o", "out.jsonl", "--json", script={"slow": 0.02})
+    until(lambda: Path("out.jsonl").exists() and Path("out.jsonl").read_bytes().count(b"\n") > 2)
+    running.send_signal(signum)
+    began = time.monotonic()
+    out, err = running.communicate(timeout=30)
+    assert running.returncode == code
+    assert time.monotonic() - began < 2
+    assert {row["finish_reason"] for row in rows("out.jsonl")} == {"stop"}
+    assert out.decode() == Path("out.jsonl").read_text()
+    assert b"not done" in err
+    again = start("-q", "photos", "-o", "out.jsonl", script={})
+    again.communicate(timeout=30)
+    assert again.returncode == 0
+    assert len({row["source"] for row in rows("out.jsonl")}) == len(rows("out.jsonl")) == COUNT
+
+
+@pytest.mark.parametrize("args", [["-o", "out.jsonl"], ["-o", "out.csv"], ["--sidecar"]], ids=str)
+def test_out_of_room_it_is_74_and_no_row_is_torn(photos: Path, args: list[str]) -> None:
+    """A limit on the size of files stands in for a full disk."""
+    script = {"pieces": ["x" * 3000]}
+    most = 2000 if args == ["--sidecar"] else 20_000
+    full = start("-q", "photos", *args, script=script, preexec_fn=lambda: _limit(most))
+    _, err = full.communicate(timeout=30)
+    assert full.returncode == 74
+    assert b"cannot write" in err
+    if args != ["--sidecar"]:
+        assert Path(args[1]).read_bytes().endswith(b"\n")
+        assert 0 < Path(args[1]).stat().st_size <= most
+    assert not list(photos.glob("*.txt"))
+    assert not list(photos.glob(".*.part"))
+    again = start("-q", "photos", *args, script=script)
+    again.communicate(timeout=30)
+    assert again.returncode == 0
+
+
+def _limit(most: int) -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+
+
+def test_in_pipelines(photos: Path) -> None:
+    assert shell("@ caption -q photos --json | head -n 1 | wc -l; exit ${PIPESTATUS[0]}").returncode == 141
+    quiet = shell("@ caption photos | head -n 1 > /dev/null")
+    assert b"error" not in quiet.stderr
+    assert b"captioned" not in quiet.stderr
+    full = shell("@ caption -q photos > /dev/full")
+    assert (full.returncode, full.stderr.count(b"\n")) == (74, 1)
+    os.rename("photos/3.png", b"photos/-new\nline\xe9.png")
+    found = shell("find photos -name '*.png' -print0 | @ caption -q -0 --files-from - --json")
+    assert found.returncode == 0
+    sources = {os.fsencode(json.loads(line)["source"]) for line in found.stdout.splitlines()}
+    assert sources == {os.fsencode(path) for path in photos.glob("*.png")}
+    within = shell("cd photos && @ caption -q -- *.png | wc -l")
+    assert within.stdout.strip() == str(COUNT).encode()
+    assert shell("@ caption -q photos -o out.jsonl >&- 2>&-").returncode == 0
+    assert len(rows("out.jsonl")) == COUNT
+
+
+def test_a_picture_on_stdin(scripted: Run, home: Path) -> None:
+    result = process([*SCRIPTED, "caption", "-q"], input=Path("a.png").read_bytes())
+    assert (result.returncode, result.stdout) == (0, b"-\tA red circle.\n")
+
+
+def test_on_a_terminal_there_is_a_bar_and_it_goes_away(photos: Path) -> None:
+    import pty
+
+    ours, theirs = pty.openpty()
+    running = start("photos", "-o", "out.jsonl", script={"slow": 0.01}, stderr=theirs)
+    os.close(theirs)
+    seen = b""
+    try:
+        while piece := os.read(ours, 4096):
+            seen += piece
+    except OSError:
+        pass
+    assert running.wait() == 0
+    lines = seen.split(b"\r\x1b[2K")
+    assert any("█".encode() in line and b" left" in line and b"tokens/s" in line for line in lines)
+    assert lines[-1].startswith(b"llavacli: 40 captioned; ")
