@@ -65,6 +65,10 @@ def mark(
     error = unreadable(source)
     if error is not None:
         raise error
+    if source.is_clip:
+        raise UsageError(
+            f"{source.name}: marks are drawn on pictures, and this is a clip", hint="mark one of its frames"
+        )
     path, kind = _target(output, source, force=force)
     stdout = Output(terminal.color) if path is None else None
     if stdout is not None and stdout.is_terminal:
@@ -79,8 +83,9 @@ def mark(
 
 def _target(output: str | None, source: Source, *, force: bool) -> tuple[str | None, str]:
     """The path to write to (None for stdout) and the ending that says the format; refused before anything is read."""
-    if output is None:
-        raise UsageError("nowhere to write to", hint="name a file, -o marked.png, or -o - for stdout")
+    if not output:
+        what = "nowhere to write to" if output is None else "the name to write to is empty"
+        raise UsageError(what, hint="name a file, -o marked.png, or -o - for stdout")
     if output == STDOUT:
         return None, ".png"
     ending = os.path.splitext(output)[1].lower()

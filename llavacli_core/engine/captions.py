@@ -18,7 +18,7 @@ from llavacli_core.messages import Image, Message, listed
 from llavacli_core.options import Sampling
 from llavacli_core.prompt.tokenizer import Tokenizer
 
-ALONE = "leave the words out, and give one picture"
+WORDLESS = "leave the words out"
 
 
 class CaptionProcessor:
@@ -98,12 +98,13 @@ class CaptionProcessor:
         answers = [place for place, message in enumerate(messages) if message.role == "assistant"]
         messages = messages[answers[-1] + 1 :] if answers else messages
         if any(message.role == "system" for message in messages):
-            raise BadOption("this model writes captions, and takes no system prompt", hint=ALONE)
+            raise BadOption("this model writes captions, and takes no system prompt", hint=WORDLESS)
         if any(message.text for message in messages):
-            raise BadOption("this model writes captions without a prompt", hint=ALONE)
+            raise BadOption("this model writes captions without a prompt", hint=WORDLESS)
         parts = [part for message in messages for part in message.parts if not isinstance(part, str)]
         if len(parts) != 1:
-            raise BadOption(f"this model captions one picture at a time, not {len(parts)}", hint=ALONE)
+            hint = "give one picture at a time" if parts else "give a picture"
+            raise BadOption(f"this model captions one picture at a time, not {len(parts)}", hint=hint)
         if not isinstance(parts[0], Image):
             raise InputError(
                 "this model captions pictures, not videos", hint="give a picture, such as one of its frames"

@@ -19,7 +19,7 @@ from llavacli_core.errors import InputTooLarge, UnreadableInput
 from llavacli_core.media.footage import Footage
 from llavacli_core.media.names import shown
 from llavacli_core.media.picture import MAX_EDGE, MAX_PIXELS
-from llavacli_core.media.signature import clip_kind, is_picture, seems
+from llavacli_core.media.signature import clip_kind, is_list, is_picture, seems
 
 FORMATS = (
     "mov", "matroska", "avi", "mpegts", "mpeg", "mpegvideo", "flv", "ogg", "asf", "ivf", "yuv4mpegpipe", "mxf", "h264",
@@ -90,9 +90,8 @@ def _unreadable(footage: Footage, error: Exception) -> UnreadableInput:
         return UnreadableInput(f"{shown(footage.name)}: is a picture, no video", hint="give it as a picture")
     kind = seems(footage.head)
     if kind is not None and clip_kind(footage.head) is None:
-        return UnreadableInput(
-            f"{shown(footage.name)}: is no video; it seems to be {kind}", hint="give a video, such as an MP4 file"
-        )
+        hint = "give one of the videos that it plays" if is_list(footage.head) else "give a video, such as an MP4 file"
+        return UnreadableInput(f"{shown(footage.name)}: is no video; it seems to be {kind}", hint=hint)
     if kind is None:
         return UnreadableInput(
             f"{shown(footage.name)}: not a video, or of a format that is not read here",

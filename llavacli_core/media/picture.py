@@ -9,9 +9,9 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from llavacli_core.errors import InputError, InputTooLarge, UnreadableInput
 from llavacli_core.media.colour import to_rgb
-from llavacli_core.media.names import shown
+from llavacli_core.media.names import promises_video, shown, wanted
 from llavacli_core.media.quiet import quiet
-from llavacli_core.media.signature import seems
+from llavacli_core.media.signature import is_clip, is_list, is_sound, seems
 
 if TYPE_CHECKING:
     from llavacli_core.media.source import Source
@@ -44,7 +44,7 @@ def decode(source: bytes | Image.Image, name: str = "-") -> Image.Image:
     """
     try:
         with quiet():
-            image = source if isinstance(source, Image.Image) else _open(source)
+            image = source if isinstance(source, Image.Image) else _open(source, name)
             _measure(image)
             image.load()
             turn = _turn(image)
@@ -58,10 +58,10 @@ def decode(source: bytes | Image.Image, name: str = "-") -> Image.Image:
         raise _unreadable(source, name, error) from error
 
 
-def _open(data: bytes) -> Image.Image:
+def _open(data: bytes, name: str) -> Image.Image:
     """The picture in `data`, its pixels not decoded yet."""
     if not data:
-        raise UnreadableInput("the file is empty", hint="give a picture, such as a JPEG or PNG file")
+        raise UnreadableInput("the file is empty", hint=wanted(name))
     image = Image.open(io.BytesIO(data))
     if image.format == "EPS":
         raise UnidentifiedImageError("Pillow would start Ghostscript on it")
@@ -70,20 +70,30 @@ def _open(data: bytes) -> Image.Image:
 
 def _unreadable(source: bytes | Image.Image, name: str, error: Exception) -> UnreadableInput:
     """What a decoder's failure comes to: another kind of file, no known kind, or a damaged picture."""
-    kind = seems(source) if isinstance(source, bytes) else None
-    if kind is not None:
-        return UnreadableInput(
-            f"{shown(name)}: cannot be read as a picture; it seems to be {kind}", hint="convert it to JPEG or PNG first"
-        )
+    if isinstance(source, bytes) and (kind := seems(source)) is not None:
+        return _of_another_kind(source, kind, name)
     if isinstance(error, UnidentifiedImageError):
-        return UnreadableInput(
-            f"{shown(name)}: not a picture, or one whose beginning is damaged",
-            hint="give a picture, such as a JPEG or PNG file",
-        )
+        what = "a video" if promises_video(name) else "a picture"
+        return UnreadableInput(f"{shown(name)}: not {what}, or one whose beginning is damaged", hint=wanted(name))
     reason = " ".join(str(error).split()) or type(error).__name__
     return UnreadableInput(
         f"{shown(name)}: the picture is truncated or damaged ({reason})", hint="fetch or export it again"
     )
+
+
+def _of_another_kind(data: bytes, kind: str, name: str) -> UnreadableInput:
+    """A file that is well, and no picture."""
+    if is_list(data):
+        what, hint = "neither a picture nor a video", "give one of the videos that it plays"
+    elif is_sound(data):
+        what, hint = "neither a picture nor a video", "give a picture or a video"
+    elif not is_clip(data):
+        what, hint = "cannot be read as a picture", "convert it to JPEG or PNG first"
+    elif name.lower().startswith(("http://", "https://")):
+        what, hint = "cannot be read as a picture", "download it and name the file, or name a URL that ends in .mp4"
+    else:
+        what, hint = "cannot be read as a picture", "give it as a video, or one of its frames as a picture"
+    return UnreadableInput(f"{shown(name)}: {what}; it seems to be {kind}", hint=hint)
 
 
 def _measure(image: Image.Image) -> None:

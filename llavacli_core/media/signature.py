@@ -11,12 +11,21 @@ BY_PREFIX = (
     (b"PK\x03\x04", "a ZIP archive or an office document"),
     (b"\x1f\x8b", "gzip-compressed data"),
     (b"version https://git-lfs", "a Git LFS pointer, not the file itself"),
-    (b"#EXTM3U", "a playlist"),
-    (b"ffconcat", "a playlist"),
-    (b"v=0", "a stream's description"),
 )
 
+LIST_BY_PREFIX = (
+    (b"#EXTM3U", "a playlist"),
+    (b"ffconcat", "a playlist"),
+    (b"[playlist]", "a playlist"),
+    (b"[Reference]", "a playlist"),
+    (b"v=0\n", "a stream's description"),
+    (b"v=0\r", "a stream's description"),
+)
+
+SOUND_BY_PREFIX = (b"ID3", b"fLaC", b"\xff\xfb", b"\xff\xf3", b"\xff\xf1", b"#!AMR", b".snd", b"OggS")
+
 BY_MARKUP = (
+    (b"<mpd", "a playlist"),
     (b"<svg", "an SVG drawing"),
     (b"<!doctype html", "an HTML page"),
     (b"<html", "an HTML page"),
@@ -42,17 +51,41 @@ TS_SYNC = 0x47
 
 def seems(data: bytes) -> str | None:
     """What `data` looks like, with its article ("a PDF document"); None for nothing that is known here."""
-    for prefix, kind in BY_PREFIX:
+    for prefix, kind in BY_PREFIX + LIST_BY_PREFIX:
         if data.startswith(prefix):
             return kind
     if (kind_of_clip := clip_kind(data)) is not None:
         return kind_of_clip
+    if is_sound(data):
+        return "a sound file"
     if data[4:8] == b"ftyp":
-        return "an MP4 sound file" if data[8:12] in SOUND_BRANDS else "a HEIC or AVIF picture"
+        return "a HEIC or AVIF picture"
+    return _markup(data)
+
+
+def is_list(data: bytes) -> bool:
+    """Whether it names other files or addresses to play: a playlist, a stream's description."""
+    return _markup(data) == "a playlist" or any(data.startswith(prefix) for prefix, _ in LIST_BY_PREFIX)
+
+
+def is_sound(data: bytes) -> bool:
+    """Whether it is sound alone; a video format that holds nothing else does not say so at its beginning."""
+    if clip_kind(data) is not None:
+        return False
+    chunk = data[:4], data[8:12]
+    return (
+        data.startswith(SOUND_BY_PREFIX)
+        or (data[4:8] == b"ftyp" and data[8:12] in SOUND_BRANDS)
+        or chunk in ((b"RIFF", b"WAVE"), (b"FORM", b"AIFF"), (b"FORM", b"AIFC"))
+    )
+
+
+def _markup(data: bytes) -> str | None:
+    """The kind of text between angle brackets, if it is any."""
     start = data[:1024].lower()
-    if start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
-        return next((kind for tag, kind in BY_MARKUP if tag in start), "an XML document")
-    return None
+    if not start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
+        return None
+    return next((kind for tag, kind in BY_MARKUP if tag in start), "an XML document")
 
 
 def is_clip(data: bytes) -> bool:

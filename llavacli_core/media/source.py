@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from PIL import Image
 
 from llavacli_core.errors import InputTooLarge, MissingInput, UnreadableInput, UrlError
-from llavacli_core.media.names import shown
+from llavacli_core.media.names import shown, wanted
 from llavacli_core.media.picture import decode
 
 MAX_BYTES = 2**29
@@ -73,7 +73,7 @@ def local_path(name: str) -> str | None:
 
 def _of_bytes(data: bytes, name: str, max_bytes: int) -> Source:
     if not data:
-        raise UnreadableInput(f"{shown(name)}: the file is empty", hint="give a picture, such as a JPEG or PNG file")
+        raise UnreadableInput(f"{shown(name)}: the file is empty", hint=wanted(name))
     if len(data) > max_bytes:
         raise _too_large(name, max_bytes)
     return Source(name, hashlib.sha256(data).hexdigest(), data)

@@ -223,6 +223,11 @@ class TestCaptioner:
         assert shown[1:3] == ["prompt   none: this model captions by itself", "answer   20 tokens at most"]
 
     def test_words_and_clips_are_refused(self, here: Run) -> None:
-        for args in (("-p", "What?"), ("-s", "Be brief."), ("--together", "b.png")):
+        for args, hint in (
+            (("-p", "What?"), b"(hint: leave out --prompt; "),
+            (("-s", "Be brief."), b"(hint: leave out --system; "),
+            (("--together", "b.png"), b"at a time, not 2 (hint: give one picture at a time)"),
+        ):
             result = here("describe", "a.png", *args)
             assert (result.returncode, result.stdout) == (2, b"")
+            assert hint in result.stderr

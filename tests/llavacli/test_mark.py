@@ -87,6 +87,8 @@ def test_the_picture_itself_is_told_apart_however_it_is_named(here: Run) -> None
     [
         (["a.png", "-o", "x.png"], 2, "no mark given"),
         (["a.png", "--mark", BOX], 2, "nowhere to write to"),
+        (["a.png", "--mark", BOX, "-o", ""], 2, "the name to write to is empty (hint: name a file, -o marked.png"),
+        (["clip.mp4", "--mark", BOX, "-o", "x.png"], 2, "clip.mp4: marks are drawn on pictures, and this is a clip"),
         (["--mark", BOX, "-o", "x.png"], 2, "no picture given"),
         (["a.png", "--mark", BOX, "-o", "x.svg"], 2, "x.svg: its ending names no known format (hint: one of .png .jpg"),
         (["a.png", "--mark", BOX, "-o", "x"], 2, "x: its ending names no known format"),
@@ -109,6 +111,7 @@ def test_the_picture_itself_is_told_apart_however_it_is_named(here: Run) -> None
 )
 def test_a_mistake_is_one_line_and_leaves_no_file(here: Run, args: list[str], code: int, line: str) -> None:
     Path("text.png").write_text("no picture")
+    Path("clip.mp4").write_bytes(b"\0\0\0\x18ftypisom" + bytes(40))
     before = sorted(os.listdir())
     result = here("mark", *args)
     assert (result.returncode, result.stdout) == (code, b"")

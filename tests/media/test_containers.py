@@ -102,6 +102,13 @@ def test_ffmpeg_left_alone_would_have_opened_it(tmp_path, canary):
     assert not witness.opened()
 
 
+def test_whoever_gives_a_list_is_told_to_give_a_video():
+    for name in ("playlist", "list of files", "stream description", "DASH"):
+        with pytest.raises(UnreadableInput) as caught:
+            read_clip(Video(LISTS[name].format(path="a.ts", name="a.ts", port=1).encode()), default_frames=8)
+        assert caught.value.hint == "give one of the videos that it plays", name
+
+
 @needs_witness
 def test_a_track_in_another_file(tmp_path):
     other = tmp_path / "other.mov"

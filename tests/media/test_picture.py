@@ -107,6 +107,42 @@ def test_what_is_nothing_known(data):
         decode(data)
 
 
+@pytest.mark.parametrize(
+    ("data", "name", "message", "hint"),
+    [
+        (
+            b"#EXTM3U\n#EXTINF:10,\na.ts\n",
+            "a.mp4",
+            "neither a picture nor a video; it seems to be a playlist",
+            "videos",
+        ),
+        (
+            b"v=0\r\no=- 0 0",
+            "a.mp4",
+            "neither a picture nor a video; it seems to be a stream's",
+            "videos that it plays",
+        ),
+        (b"<?xml version='1.0'?><MPD xmlns=''/>", "a.mpd", "seems to be a playlist", "videos that it plays"),
+        (b"RIFF\x24\0\0\0WAVEfmt ", "aud.wav", "it seems to be a sound file", "a picture or a video"),
+        (b"OggS" + bytes(24) + b"\x01vorbis", "a.ogg", "it seems to be a sound file", "a picture or a video"),
+        (b"\0\0\0\x18ftypM4A " + bytes(12), "a.m4a", "it seems to be a sound file", "a picture or a video"),
+        (b"", "empty.mp4", "the file is empty", "give a video, such as an MP4 file"),
+        (b"", "https://example.org/empty.MOV?x=1", "the file is empty", "give a video"),
+        (b"", "empty.png", "the file is empty", "give a picture, such as a JPEG or PNG file"),
+        (b"nothing", "a.webm", "not a video, or one whose beginning", "give a video, such as an MP4 file"),
+        (b"nothing", "a.png", "not a picture, or one whose beginning", "give a picture"),
+        (b"\0\0\0\x18ftypisom" + bytes(40), "https://example.org/v/7", "an MP4 or QuickTime video", "ends in .mp4"),
+        (b"\0\0\0\x18ftypisom" + bytes(40), "clip", "an MP4 or QuickTime video", "give it as a video"),
+    ],
+)
+def test_the_hint_suits_the_file(data, name, message, hint):
+    with pytest.raises(UnreadableInput) as caught:
+        decode(data, name)
+    assert str(caught.value).startswith(f"{name}: ")
+    assert message in str(caught.value)
+    assert hint in str(caught.value.hint)
+
+
 def test_names_stay_on_one_line():
     with pytest.raises(UnreadableInput) as caught:
         decode(b"", "a\nb\x1b[31m\udcff.png")
