@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from llavacli import streams
 from llavacli.captioning.options import InputOptions
@@ -36,12 +37,13 @@ def collect(names: Sequence[str], options: InputOptions) -> Collected:
         if not streams.stdin_has_input():
             raise UsageError("no picture given", hint="name files or folders; --help has examples")
         paths = [STDIN]
-    pictures, seen, left_out = [], set[str](), 0
+    pictures, seen, left_out = [], set[tuple[str, str]](), 0
+    real = cache(os.path.realpath)
     for picture in _found(paths, options):
-        key = os.path.abspath(picture.path) if picture.is_file else picture.path
-        if key in seen:
+        place = (real(picture.folder), picture.name) if picture.is_file else ("", picture.path)
+        if place in seen:  # by whatever links its folder was reached
             continue
-        seen.add(key)
+        seen.add(place)
         if picture.is_clip and not options.videos:
             left_out += 1
         else:
