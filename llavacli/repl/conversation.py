@@ -116,9 +116,11 @@ class Conversation:
 
         def events(answering: Answering) -> Events:
             turn = composed(text, self.pending, self.attachments, self.generation, captions=self.captions)
+            notices = []
             if self.turns and self.turns[-1].answer is None:  # restored, and given up now
+                notices = [Notice(f"given up, as it was never answered: {self.turns[-1].text}")]
                 self.undo()
-            yield from self._answer(answering, self.turns, turn)
+            yield from self._answer(answering, self.turns, turn, notices)
 
         return Answering(events)
 

@@ -86,6 +86,7 @@ def _quiet(found: list[Any], *, by_line: bool) -> list[Any]:
     """The modes without echo; unless `by_line`, each key counts and Enter stays told from Ctrl-J."""
     modes = _copied(found)
     modes[3] &= ~(termios.ECHO | termios.ECHONL)
+    modes[6][termios.VQUIT] = b"\0"  # Ctrl-\ would leave the terminal as it is now
     if not by_line:
         modes[0] &= ~termios.ICRNL
         modes[3] &= ~(termios.ICANON | termios.IEXTEN)
