@@ -25,8 +25,8 @@ def composed(
     Attachments without words are asked the usual prompt; a model that `captions` takes the first of them alone.
     """
     if captions:
-        refuse_words(text, generation.system)
-        pending = pending[:1]
+        refuse_words(words_in(text), generation.system)
+        text, pending = "", pending[:1]
     elif pending and not words_in(text):
         clips = all(each.source.is_clip for each in pending)
         text = f"{text} {generation.prompt or (VIDEO_PROMPT if clips else IMAGE_PROMPT)}".lstrip()

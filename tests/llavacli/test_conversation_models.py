@@ -60,6 +60,15 @@ def test_a_captioner_answers_picture_after_picture(captioner: core.Engine, tmp_p
     assert len(chat.turns) == 1
 
 
+def test_a_captioner_takes_a_picture_that_was_pasted(captioner: core.Engine, tmp_path: Path) -> None:
+    """A pasted path comes as the text `[Image #1]`, which is no words."""
+    chat = talk(tmp_path / "sessions.db")
+    chat._load = lambda _: captioner
+    chat.attach(SHAPES)
+    assert hear(chat.ask("[Image #1]")).text == alone(captioner, SHAPES)
+    assert [turn.text for turn in chat.turns] == [""]
+
+
 def alone(engine: core.Engine, picture: str) -> str:
     *_, done = engine.generate([core.Message("user", core.Image(picture))])
     assert isinstance(done, core.Done)
