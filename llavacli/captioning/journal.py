@@ -19,6 +19,7 @@ class Journal:
         self._ledger = Ledger(path, lines)
         self._made_by: dict[tuple[str, str], str | None] = {}
         self._failed: set[str] = set()
+        self._owners: dict[str, str] = {}
         for other in others:
             with suppress(OSError), open(other, "rb") as file:
                 self._take_in(lines(file.read())[0])
@@ -30,6 +31,7 @@ class Journal:
         """Keep what made a caption, or why there is none."""
         entry = {
             "file_name": key,
+            "picture": outcome.item.picture.name,
             "sha256": None if outcome.text is None else _digest(outcome.text),
             "fingerprint": outcome.fingerprint,
             "error": outcome.failure and record.error(outcome.failure),
@@ -40,6 +42,10 @@ class Journal:
     def has_failed(self, key: str) -> bool:
         """Whether the last try at a picture has failed."""
         return key in self._failed
+
+    def owner(self, key: str) -> str | None:
+        """The name of the picture that a caption is of; None if it is not known."""
+        return self._owners.get(key)
 
     def fingerprint(self, key: str, text: str) -> str | None:
         """What made a caption; None if it is not known."""
@@ -55,6 +61,7 @@ class Journal:
                 self._add(json.loads(row))
 
     def _add(self, entry: dict[str, Any]) -> None:
+        self._owners[entry["file_name"]] = entry["picture"]
         if entry["error"] is None:
             self._failed.discard(entry["file_name"])
             self._made_by[entry["file_name"], entry["sha256"]] = entry["fingerprint"]

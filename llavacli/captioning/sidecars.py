@@ -56,10 +56,12 @@ class Naming:
             sidecar = os.path.abspath(self.of(picture))
             other = owners.setdefault(sidecar, picture)
             if other is not picture:
-                raise UsageError(
-                    f"{other.path} and {picture.path} would share {self.of(picture)}",
-                    hint="--sidecar-name {name} gives each its own",
-                )
+                raise shared(other.path, picture.path, self.of(picture))
+
+
+def shared(one: str, other: str, sidecar: str) -> UsageError:
+    """Two pictures with one sidecar."""
+    return UsageError(f"{one} and {other} would share {sidecar}", hint="--sidecar-name {name} gives each its own")
 
 
 class Sidecars:
@@ -77,10 +79,10 @@ class Sidecars:
 
     def state(self, item: Item) -> State:
         """See Sink."""
-        sidecar = self._naming.of(item.picture)
+        sidecar, folder = self._naming.of(item.picture), self._folder(item.picture)
         if os.path.lexists(sidecar):
+            self._refuse_another(item.picture, sidecar)
             return "done"
-        folder = self._folder(item.picture)
         return "failed" if folder is not None and folder.journal.has_failed(os.path.basename(sidecar)) else "missing"
 
     def is_stale(self, item: Item, fingerprint: str) -> bool:
@@ -118,6 +120,13 @@ class Sidecars:
             if real not in known:
                 known[real] = _Folder(path, shard)
             self._folders[path] = known[real]
+
+    def _refuse_another(self, picture: Picture, sidecar: str) -> None:
+        """Refuse to take another picture's caption for this one's, if that picture is still there."""
+        folder = self._folder(picture)
+        owner = None if folder is None else folder.journal.owner(os.path.basename(sidecar))
+        if owner not in (None, picture.name) and os.path.lexists(os.path.join(picture.folder, str(owner))):
+            raise shared(os.path.join(picture.folder, str(owner)), picture.path, sidecar)
 
     def _folder(self, picture: Picture) -> _Folder | None:
         return self._folders.get(picture.folder)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +168,34 @@ def test_two_pictures_with_one_sidecar_are_refused(ask: Run, photos: Path) -> No
     assert sorted(os.listdir("photos")) == before
     assert ask("caption", "-q", "photos", "--sidecar", ".caption", "--sidecar-name", "{name}").returncode == 0
     assert Path("photos/a2.jpg.caption").read_text() == f"{CAPTION}\n"
+
+
+def test_a_sidecar_of_another_picture_is_refused_in_a_later_run_too(ask: Run, photos: Path) -> None:
+    assert ask("caption", "-q", "photos/a2.png", "--sidecar").returncode == 0
+    Path("photos/a2.jpg").write_bytes(picture("a.png"))
+    result = ask("caption", "photos/a2.jpg", "--sidecar", script={"load": "fault"})
+    assert (result.returncode, b"would share photos/a2.txt" in result.stderr) == (2, True)
+    Path("photos/a2.png").unlink()  # it was renamed, then
+    assert ask("caption", "-q", "photos/a2.jpg", "--sidecar", script={"load": "fault"}).returncode == 0
+
+
+@pytest.mark.parametrize("output", ["out.jsonl", "out.csv", "photos/metadata.jsonl"])
+def test_torn_anywhere_it_is_mended(ask: Run, photos: Path, output: str) -> None:
+    """Whatever byte a file ends at, the next run makes it whole: nothing is lost, nothing is there twice."""
+    run = ["caption", "-q", "photos", "-o", output]
+    script = {"pieces": ['A "red",\n', "\n\r\ncircle\u2028 "]}
+    assert ask(*run, script=script).returncode == 0
+    whole = Path(output).read_bytes()
+    for length in sorted({*range(0, len(whole), len(whole) // 25), len(whole) - 1, len(whole)}):
+        Path(output).write_bytes(whole[:length])
+        assert ask(*run, script=script).returncode == 0
+        mended = Path(output).read_bytes()
+        assert untimed(mended) == untimed(whole)
+
+
+def untimed(data: bytes) -> list[bytes]:
+    """The lines but for times, which differ: only the first answer counts the loading."""
+    return sorted(re.sub(rb'"timing_ms":{[^}]*}', b"", line) for line in data.splitlines())
 
 
 def test_a_sidecar_that_is_there_stays(ask: Run, photos: Path) -> None:

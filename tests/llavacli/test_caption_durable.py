@@ -78,6 +78,7 @@ def _logged() -> int:
     return len(Path("log").read_bytes().splitlines()) if Path("log").exists() else 0
 
 
+@pytest.mark.slow
 def test_one_of_eight_runs_works(photos: Path) -> None:
     runs = [start("-q", "photos", "-o", "out.jsonl", script={"slow": 0.03}) for _ in range(8)]
     said = [run.communicate(timeout=60)[1] for run in runs]
@@ -86,6 +87,18 @@ def test_one_of_eight_runs_works(photos: Path) -> None:
     assert sorted(line.startswith(busy) and line.count(b"\n") == 1 for line in said) == [False, *[True] * 7]
     assert len(rows("out.jsonl")) == COUNT
     assert sorted(os.listdir()) == ["a.png", "b.png", "out.jsonl", "photos"]
+
+
+def test_shards_may_write_sidecars_side_by_side_but_no_run_beside_them(photos: Path) -> None:
+    parts = [start("-q", "photos", "--sidecar", "--shard", f"{i}/2", script={"slow": 0.03}) for i in (1, 2)]
+    until(lambda: len(list(photos.glob("*.txt"))) > 2)
+    for args in ([], ["--shard", "1/2"]):
+        other = start("-q", "photos", "--sidecar", *args, script={})
+        assert (other.communicate()[0], other.wait()) == (b"", 75)
+    for part in parts:
+        part.communicate(timeout=30)
+        assert part.returncode == 0
+    assert len(list(photos.glob("*.txt"))) == COUNT
 
 
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
