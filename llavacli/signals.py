@@ -43,7 +43,7 @@ class Stopper:
 
     @contextmanager
     def answering(self, stop: Callable[[], None]) -> Iterator[None]:
-        """While the block runs, a signal calls `stop` instead of raising, or instead of what a block around it calls."""
+        """While the block runs, signals call `stop` instead of raising, or of what a block around it calls."""
         self.check()
         before, self._stop = self._stop, stop
         try:
