@@ -145,6 +145,21 @@ def texts(args: list[str]) -> dict[str, str]:
     return {name.removeprefix("photos/"): text for name, text in pairs}
 
 
+@pytest.mark.parametrize("how", ["stale", "overwrite"])
+def test_rows_that_a_killed_run_had_done_again_are_cleared_away(ask: Run, photos: Path, how: str) -> None:
+    """It had appended the new row, and not come to removing the old one."""
+    run = ["caption", "-q", "photos", "-o", "out.jsonl"]
+    ask(*run, "-p", "Old.", script={"pieces": ["old"]})
+    old = Path("out.jsonl").read_text()
+    again = [*run, "-p", "New.", "--existing", how]
+    ask(*again, script={"pieces": ["new"]})
+    new = Path("out.jsonl").read_text().splitlines(keepends=True)
+    Path("out.jsonl").write_text(old + new[0])
+    assert ask(*again, script={"pieces": ["new"], "log": "log"}).returncode == 0
+    assert len(log()) == (2 if how == "stale" else 3)
+    assert texts(["-o", "out.jsonl"]) == dict.fromkeys(("a2.png", "a10.png", "sub/c.jpg"), "new")
+
+
 @pytest.mark.parametrize("args", [["-o", "photos/metadata.jsonl"], ["--sidecar"]])
 def test_a_caption_of_unknown_origin_is_never_stale(ask: Run, photos: Path, args: list[str]) -> None:
     """Someone has written, or edited, it by hand."""
