@@ -117,7 +117,7 @@ def test_killed_while_it_answers_it_loses_that_answer_alone(talk: Talk, home: Pa
     args = ("-q", "--no-history", "--context", "drop-oldest")
     chat = talk(*args, "a.png", **how)
     for count in range(20):
-        chat.send(f"Question {count}.", f"> Question {count}.\nword word")
+        chat.send(f"Question {count}.", "\nword word")  # a question that was killed is given up first, and shown
         chat.type("Killed.\r")
         chat.wait_for("> Killed.")
         chat.read(moments.uniform(0, 0.1))
