@@ -65,15 +65,19 @@ class Stopper:
         """From now on a signal raises nothing: all is done but leaving."""
         self._stop = lambda: None
 
-    def _signalled(self, signum: int, _frame: FrameType | None) -> None:
+    def _signalled(self, signum: int, frame: FrameType | None) -> None:
         """Handle a signal: see the class."""
         if self.signum is not None:
             self.restore()
             leave_at_once(128 + signum)
         self.signum = signum
-        if self._stop is None:
-            raise Interrupted
-        self._stop()
+        if self._stop is not None:
+            self._stop()
+            return
+        if frame is not None and frame.f_code.co_filename.startswith("<frozen importlib"):
+            self.restore()  # an exception there may be swallowed, or leave the lock on imports held for ever
+            leave_at_once(self.exit_code)
+        raise Interrupted
 
 
 def leave_at_once(code: int) -> NoReturn:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from llavacli.repl.placeholders import placeholder
 from llavacli.request import Question
 from llavacli.sessions import records
 from llavacli.sources import Source
@@ -34,7 +35,7 @@ class Attachment:
     @property
     def label(self) -> str:
         """What stands for it in the text: `[Image #1]`."""
-        return f"[{'Video' if self.source.is_clip else 'Image'} #{self.number}]"
+        return placeholder(self.number, "video" if self.source.is_clip else "image")
 
     @property
     def described(self) -> str:

@@ -34,7 +34,7 @@ class Session:
         self.request: Request | None = None  # the last that was answered: exactly what the model got
         self._memory = engine.memory()
         self._opened: dict[int, Prepared] = {}
-        self._said: dict[int, tuple[Message, tuple[int, ...]]] = {}  # by the answer's id: it, and its ids as generated
+        self._said: tuple[Message, tuple[int, ...]] | None = None  # the last answer, and its ids as generated
 
     def generate(self, parts: Part | Sequence[Part], sampling: Sampling | None = None) -> Generation[Event]:
         """Answer a user turn. The turn and its answer join `messages` when the last event has been made."""
@@ -96,13 +96,13 @@ class Session:
                 answer = Message("assistant", event.text)
                 self.messages[:] = [*before, answer]
                 self.request = request
-                self._said = {id(answer): (answer, event.token_ids)}
+                self._said = answer, event.token_ids
             yield event
 
     def _ids_of(self, answer: Message, before: Sequence[Message], request: Request) -> tuple[int, ...]:
         """An answer's ids without its end: as they were generated, or as the prompt of a turn after it has them."""
-        if id(answer) in self._said:
-            ids = self._said[id(answer)][1]
+        if self._said is not None and self._said[0] is answer:
+            ids = self._said[1]
             return ids[:-1] if ids and ids[-1] in request.stop_ids else ids
         tokenizer = self.engine.processor.tokenizer
         if self.engine.processor.info.takes_prompt:

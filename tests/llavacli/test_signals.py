@@ -11,10 +11,12 @@ import termios
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import IO
 
 import pytest
 
+from llavacli import signals
 from tests.llavacli.running import SCRIPTED, until
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
@@ -107,3 +109,14 @@ def left_in(pipe: IO[bytes] | None) -> int:
 
 def _ignore_hangup() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+
+def test_in_the_midst_of_an_import_it_leaves_without_raising(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There an exception may be swallowed, or leave a lock held."""
+    left: list[int] = []
+    monkeypatch.setattr(signals, "leave_at_once", left.append)
+    stopper = signals.Stopper()
+    importing = SimpleNamespace(f_code=SimpleNamespace(co_filename="<frozen importlib._bootstrap>"))
+    with pytest.raises(signals.Interrupted):  # as the stand-in for leaving comes back
+        stopper._signalled(signal.SIGINT, importing)  # type: ignore[arg-type]
+    assert left == [130]
