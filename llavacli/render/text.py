@@ -32,6 +32,24 @@ def _visible(character: str) -> str:
     return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}"
 
 
+class LastNewlines:
+    """Those at the end of a text that streams: they are shown only when more follows."""
+
+    def __init__(self) -> None:
+        self._held = ""
+
+    def push(self, text: str) -> str:
+        """What can be shown now."""
+        text = self._held + text
+        shown = text.rstrip("\n")
+        self._held = text[len(shown) :]
+        return shown
+
+    def drop(self) -> None:
+        """The text is over."""
+        self._held = ""
+
+
 class TextAnswers:
     """Prints answers one after the other, each ended by exactly one newline and, when `headed`, under its source."""
 
@@ -40,15 +58,13 @@ class TextAnswers:
         self._headed = headed
         self._first = True
         self._open = False
-        self._newlines = ""  # at the end of what came so far: printed only when more follows
+        self._newlines = LastNewlines()
 
     def piece(self, request: Request, text: str) -> None:
         """Print a piece as it comes on a terminal; a pipe waits for the whole."""
         if not self._output.is_terminal:
             return
-        text = self._newlines + text
-        kept = text.rstrip("\n")
-        self._newlines = text[len(kept) :]
+        kept = self._newlines.push(text)
         if kept:
             self._output.write(self._opening(request) + escaped(kept))
 
@@ -68,7 +84,7 @@ class TextAnswers:
 
     def _close(self) -> None:
         self._open = False
-        self._newlines = ""
+        self._newlines.drop()
 
     def _opening(self, request: Request) -> str:
         """What stands before an answer's first piece: an empty line after the last one, and the heading."""

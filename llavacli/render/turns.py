@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from llavacli.loading import model_name
 from llavacli.render.record import answered, empty, line, model, refused, unloaded
-from llavacli.render.text import escaped
+from llavacli.render.text import LastNewlines, escaped
 
 if TYPE_CHECKING:
     import llavacli_core as core
@@ -36,15 +36,13 @@ class TurnTexts:
     def __init__(self, output: Output) -> None:
         self._output = output
         self._open = False
-        self._newlines = ""  # at the end of what came so far: written only when more follows
+        self._newlines = LastNewlines()
 
     def piece(self, text: str) -> None:
         """Show a piece on a terminal; a pipe waits for the whole."""
         if not self._output.is_terminal:
             return
-        text = self._newlines + text
-        kept = text.rstrip("\n")
-        self._newlines = text[len(kept) :]
+        kept = self._newlines.push(text)
         if kept:
             self._open = True
             self._output.write(escaped(kept))
@@ -53,13 +51,15 @@ class TurnTexts:
         """End the answer. One that was interrupted before its first word leaves no trace."""
         if done.text or done.finish_reason != "interrupted":
             self._output.write("\n" if self._output.is_terminal else done.text.rstrip("\n") + "\n")
-        self._open, self._newlines = False, ""
+        self._open = False
+        self._newlines.drop()
 
     def failed(self, text: str, attachments: Sequence[Attachment], failure: Failure) -> None:
         """End the line of an answer that broke off; what went wrong is for stderr."""
         if self._open:
             self._output.write("\n")
-        self._open, self._newlines = False, ""
+        self._open = False
+        self._newlines.drop()
 
 
 class TurnRecords:
