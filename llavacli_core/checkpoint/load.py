@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import overload
@@ -21,6 +22,7 @@ from llavacli_core.nn.encoder_decoder import EncoderDecoder
 from llavacli_core.nn.linear import Apart, Linear
 from llavacli_core.nn.llava import Llava
 from llavacli_core.options import Placement
+from llavacli_core.schemes import Scheme, scheme_for
 
 REMAP_BYTES = 64 * 2**20
 MAP_BYTES = 2**20  # below this a copy costs nothing, and stacked matrices make one product instead of three
@@ -43,11 +45,12 @@ def load_weights(
     folder: Path, config: ModelConfig | CaptionerConfig, names: Table, placement: Placement, *, whole: bool = False
 ) -> Llava | EncoderDecoder:
     """The network of a config, filled from the folder's weights, whose places `names` tells."""
-    if placement.quantize not in (None, "none"):
-        raise BadOption(f"quantization {placement.quantize!r} is not available yet", hint="leave it out")
     if placement.attention == "flash":
         raise BadOption("flash attention is not available yet", hint="sdpa or eager")
     device = choose_device(placement.device)
+    scheme = scheme_for(placement.quantize, device.type)
+    if scheme is not None:
+        raise BadOption(f"quantization {placement.quantize!r} is not available yet", hint="leave it out")
     dtype = choose_dtype(placement.dtype, device, config.dtype)
     tensors = stored_tensors(folder)
     if not has_head(tensors, names):
@@ -56,7 +59,7 @@ def load_weights(
         network = make_network(config, "sdpa" if placement.attention == "auto" else placement.attention, whole=whole)
     plan = make_plan(network, tensors, names)
     with memory_for("the weights", device, hint="--dtype bfloat16, --device cpu, or a smaller model"):
-        fill(network, plan, device, dtype)
+        fill(network, plan, lambda _: device, dtype, scheme)
     return network.eval()
 
 
@@ -74,25 +77,52 @@ def tied(config: ModelConfig | CaptionerConfig) -> ModelConfig | CaptionerConfig
     return replace(config, decoder=replace(config.decoder, tie_word_embeddings=True))
 
 
-def fill(network: nn.Module, plan: Plan, device: torch.device, dtype: torch.dtype) -> None:
-    """Give every parameter of `network` (on the meta device) its storage and its values."""
+def fill(
+    network: nn.Module,
+    plan: Plan,
+    device_of: Callable[[str], torch.device],
+    dtype: torch.dtype,
+    scheme: Scheme | None = None,
+) -> None:
+    """Give every parameter of `network` (on the meta device) its storage and its values.
+
+    `device_of` tells where a parameter lies by its name; the matrices that `scheme` takes are quantized, one by one.
+    """
     reader = Reader()
-    by_parameter: dict[str, dict[int, Stored]] = defaultdict(dict)
+    for name, sources in by_parameter(plan).items():
+        module = network.get_submodule(name.rpartition(".")[0])
+        if isinstance(module, Linear) and name.endswith(".weight"):
+            network.set_submodule(name.rpartition(".")[0], linear(module, sources, reader, device_of(name), dtype))
+        else:
+            fill_one(module, name.rpartition(".")[2], sources, reader, device_of(name), dtype)
+
+
+def by_parameter(plan: Plan) -> dict[str, list[Stored]]:
+    """For each parameter by its name, the tensors that fill it, in the order of its rows."""
+    parts: dict[str, dict[int, Stored]] = defaultdict(dict)
     for target, stored in plan.items():
-        by_parameter[target.name][target.part] = stored
-    for path, parts in by_parameter.items():
-        owner, _, name = path.rpartition(".")
-        module = network.get_submodule(owner)
-        sources = [parts[part] for part in sorted(parts)]
-        mapped = [reader.mapped(source, dtype) for source in sources] if device.type == "cpu" else [None]
-        views = [view for view in mapped if view is not None]
-        if len(views) < len(sources) or sum(view.nbytes for view in views) < MAP_BYTES:
-            value = copied(getattr(module, name), sources, reader, device, dtype)
-            setattr(module, name, nn.Parameter(value, requires_grad=False))
-        elif len(views) == 1:
-            setattr(module, name, nn.Parameter(views[0], requires_grad=False))
-        elif isinstance(module, Linear):
-            network.set_submodule(owner, Apart(module, views))
+        parts[target.name][target.part] = stored
+    return {name: [stored[part] for part in sorted(stored)] for name, stored in parts.items()}
+
+
+def fill_one(
+    module: nn.Module, name: str, sources: list[Stored], reader: Reader, device: torch.device, dtype: torch.dtype
+) -> None:
+    """Fill the parameter `name` of a module: with a view of the file where one tensor of the right format is all."""
+    views = reader.views_of(sources, device, dtype)
+    value = views[0] if len(views) == 1 else copied(getattr(module, name), sources, reader, device, dtype)
+    setattr(module, name, nn.Parameter(value, requires_grad=False))
+
+
+def linear(
+    module: Linear, sources: list[Stored], reader: Reader, device: torch.device, dtype: torch.dtype
+) -> Linear | Apart:
+    """The layer with its weight: filled, or where several matrices lie in files as they shall be, made of views."""
+    views = reader.views_of(sources, device, dtype)
+    if len(views) > 1:
+        return Apart(module, views)
+    fill_one(module, "weight", sources, reader, device, dtype)
+    return module
 
 
 def copied(shape: Tensor, sources: list[Stored], reader: Reader, device: torch.device, dtype: torch.dtype) -> Tensor:
@@ -110,6 +140,14 @@ class Reader:
         self.views: dict[Path, Tensors] = {}  # for tensors that stay mapped; their maps live as long as they do
         self.copies: dict[Path, Tensors] = {}
         self.copied = 0
+
+    def views_of(self, sources: list[Stored], device: torch.device, dtype: torch.dtype) -> list[Tensor]:
+        """The tensors as views of their files, if that serves all of them and spares enough; else none."""
+        if device.type != "cpu":
+            return []
+        views = [view for view in (self.mapped(source, dtype) for source in sources) if view is not None]
+        whole = len(views) == len(sources) and sum(view.nbytes for view in views) >= MAP_BYTES
+        return views if whole else []
 
     def mapped(self, stored: Stored, dtype: torch.dtype) -> Tensor | None:
         """The tensor as a view of its file, without a copy; None when it is stored in another form or format."""

@@ -37,7 +37,7 @@ def filled(folder: Path, tensors: dict[str, Tensor], dtype: torch.dtype = torch.
     save_file(tensors, folder / "model.safetensors")
     with torch.device("meta"):
         network = Network(rows)
-    fill(network, make_plan(network, stored_tensors(folder), TABLE), torch.device("cpu"), dtype)
+    fill(network, make_plan(network, stored_tensors(folder), TABLE), lambda _: torch.device("cpu"), dtype)
     return network
 
 

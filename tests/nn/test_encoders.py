@@ -90,7 +90,7 @@ def loaded(folder: Path, config: dict[str, Any], prefix: str = "", kernel: str =
         network = build_encoder(read_encoder(Keys(config, "config.json: encoder")), kernel)
     tensors = [tensor for tensor in stored_tensors(folder) if tensor.name.startswith(prefix)]
     plan = make_plan(network, tensors, under((prefix,), "", ENCODERS[config["model_type"]]))
-    fill(network, plan, torch.device("cpu"), torch.float32)
+    fill(network, plan, lambda _: torch.device("cpu"), torch.float32)
     return network.eval()
 
 
