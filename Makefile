@@ -19,7 +19,7 @@ check: $(VENV)/developer  ## what to run before every commit: format, lint, type
 	$(BIN)/python -m pytest -m "not slow"
 
 bench: $(VENV)/developer  ## the promises of speed, each against the reference in the same run
-	for script in startup prepare decode load video workers; do $(BIN)/python benchmarks/$$script.py || exit 1; done
+	for script in startup prepare decode ttft turns load video workers; do $(BIN)/python benchmarks/$$script.py || exit 1; done
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

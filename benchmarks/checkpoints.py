@@ -8,9 +8,17 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
-from transformers import CLIPVisionConfig, LlamaConfig, LlavaNextConfig, LlavaNextForConditionalGeneration
+from transformers import (
+    CLIPVisionConfig,
+    LlamaConfig,
+    LlavaConfig,
+    LlavaForConditionalGeneration,
+    LlavaNextConfig,
+    LlavaNextForConditionalGeneration,
+    Qwen2Config,
+)
 
-TEMPLATE = (
+TEMPLATE = (  # says nothing but what is said, so that a conversation is the text of its turns
     "{% for message in messages %}{% for part in message['content'] %}"
     "{{ '<image>\n' if part['type'] == 'image' else part['text'] }}{% endfor %}{% endfor %}"
 )
@@ -18,22 +26,25 @@ TEMPLATE = (
 DECODERS = {  # hidden, mlp, layers, heads, key-value heads, vocabulary
     "2-layers": (64, 172, 2, 4, 4, 2048),
     "24-layers": (64, 172, 24, 4, 4, 2048),
-    "0.5b": (1024, 2816, 24, 16, 16, 152000),
+    "0.5b": (896, 4864, 24, 14, 2, 151936),  # Qwen2's
+    "7b": (4096, 11008, 32, 32, 32, 32064),  # Vicuna's
 }
+BIASED = ("0.5b",)  # Qwen2 has biases at query, key and value; the others are Llamas
 TOWERS = {  # hidden, mlp, layers, heads, image, patch
     "2-layers": (32, 64, 2, 2, 28, 14),
     "24-layers": (32, 64, 2, 2, 28, 14),
-    "0.5b": (1024, 4096, 24, 16, 336, 14),
+    "0.5b": (1024, 4096, 24, 16, 336, 14),  # CLIP-L/336, as below
+    "7b": (1024, 4096, 24, 16, 336, 14),
 }
 
 
-def write(folder: Path, size: str, dtype: torch.dtype = torch.float32) -> int:
-    """Write a llava_next checkpoint of random weights; the bytes of its tensors."""
+def write(folder: Path, size: str, dtype: torch.dtype = torch.float32, *, tiled: bool = True) -> int:
+    """Write a checkpoint of random weights: llava_next, or without tiles llava; the bytes of its tensors."""
     folder.mkdir(parents=True, exist_ok=True)
-    config = _config(size, dtype)
+    config = _config(size, dtype, tiled=tiled)
     config.save_pretrained(folder)
     with torch.device("meta"):
-        model = LlavaNextForConditionalGeneration(config)
+        model = (LlavaNextForConditionalGeneration if tiled else LlavaForConditionalGeneration)(config)
     generator = torch.Generator().manual_seed(0)
     tensors = {
         name: _random(name, parameter.shape, generator).to(dtype) for name, parameter in model.named_parameters()
@@ -42,21 +53,21 @@ def write(folder: Path, size: str, dtype: torch.dtype = torch.float32) -> int:
     _write_words(folder, config.text_config.vocab_size)
     edge = config.vision_config.image_size
     preprocessor = {
-        "image_processor_type": "LlavaNextImageProcessor",
+        "image_processor_type": "LlavaNextImageProcessor" if tiled else "CLIPImageProcessor",
         "size": {"shortest_edge": edge},
         "crop_size": {"height": edge, "width": edge},
-        "image_grid_pinpoints": config.image_grid_pinpoints,
     }
+    if tiled:
+        preprocessor["image_grid_pinpoints"] = config.image_grid_pinpoints
     (folder / "preprocessor_config.json").write_text(json.dumps(preprocessor))
     return sum(tensor.nbytes for tensor in tensors.values())
 
 
-def _config(size: str, dtype: torch.dtype) -> LlavaNextConfig:
+def _config(size: str, dtype: torch.dtype, *, tiled: bool) -> LlavaNextConfig | LlavaConfig:
     hidden, mlp, layers, heads, kv_heads, vocabulary = DECODERS[size]
     tower_hidden, tower_mlp, tower_layers, tower_heads, image, patch = TOWERS[size]
-    pinpoints = [[image, 2 * image], [2 * image, image], [2 * image, 2 * image]]
-    return LlavaNextConfig(
-        text_config=LlamaConfig(
+    shared = {
+        "text_config": (Qwen2Config if size in BIASED else LlamaConfig)(
             hidden_size=hidden,
             intermediate_size=mlp,
             num_hidden_layers=layers,
@@ -67,7 +78,7 @@ def _config(size: str, dtype: torch.dtype) -> LlavaNextConfig:
             bos_token_id=None,
             eos_token_id=0,  # never generated: its row of the head is kept out of reach
         ),
-        vision_config=CLIPVisionConfig(
+        "vision_config": CLIPVisionConfig(
             hidden_size=tower_hidden,
             intermediate_size=tower_mlp,
             num_hidden_layers=tower_layers,
@@ -75,10 +86,12 @@ def _config(size: str, dtype: torch.dtype) -> LlavaNextConfig:
             image_size=image,
             patch_size=patch,
         ),
-        image_token_id=1,
-        image_grid_pinpoints=pinpoints,
-        dtype=str(dtype).removeprefix("torch."),
-    )
+        "dtype": str(dtype).removeprefix("torch."),
+    }
+    if not tiled:
+        return LlavaConfig(image_token_index=1, image_seq_length=(image // patch) ** 2, **shared)
+    pinpoints = [[image, 2 * image], [2 * image, image], [2 * image, 2 * image]]
+    return LlavaNextConfig(image_token_id=1, image_grid_pinpoints=pinpoints, **shared)
 
 
 def _random(name: str, shape: torch.Size, generator: torch.Generator) -> torch.Tensor:
