@@ -9,7 +9,7 @@ depends on how far back its key frame lies. `--shots 1` is a hard case: one shot
 
 from __future__ import annotations
 
-import argparse
+import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import Any
 import av
 import numpy as np
 from PIL import Image
+from report import Report, parser
 from timing import alternate
 
 from llavacli_core.media.clip import read_clip
@@ -81,8 +82,10 @@ def by_decord(path: Path, count: int) -> Frames:
     return np.asarray(reader.get_batch(list(uniform(SECONDS * RATE, count))).asnumpy())
 
 
-def compare(path: Path, count: int, others: Mapping[str, Callable[[Path, int], Any]], repeats: int) -> None:
-    """Print the times for so many frames, and how much faster ours is."""
+def compare(
+    report: Report, path: Path, count: int, others: Mapping[str, Callable[[Path, int], Any]], repeats: int
+) -> None:
+    """Measure so many frames of the clip."""
     reference = decode_all(path, count)
     for pictures in (ours(path, count), *(other(path, count) for other in others.values())):
         if not all(np.array_equal(mine, theirs) for mine, theirs in zip(pictures, reference, strict=True)):
@@ -92,25 +95,22 @@ def compare(path: Path, count: int, others: Mapping[str, Callable[[Path, int], A
     seconds = alternate(runs, repeats)
     for name in others:
         goal = GOALS[count] if name == "decode all" else DECORD_GOAL
-        ratio = seconds[name] / seconds["ours"]
-        print(
-            f"{count:>3} frames: llavacli {seconds['ours'] * 1e3:.0f} ms, {name} {seconds[name] * 1e3:.0f} ms, "
-            f"{ratio:.2f} times as fast (promise: {goal})"
-        )
+        what = f"{count} of {SECONDS * RATE} frames, {HEIGHT}p H.264"
+        report.figure(what, seconds["ours"], seconds[name], at_least=goal, against=name)
 
 
-def main() -> None:
+def main() -> int:
     """Make the clip and measure both counts."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--shots", type=int, default=15)
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--clip", type=Path, help="where to keep the clip for another run")
-    arguments = parser.parse_args()
+    flags = parser(__doc__, repeats=5)
+    flags.add_argument("--shots", type=int, default=15)
+    flags.add_argument("--clip", type=Path, help="where to keep the clip for another run")
+    arguments = flags.parse_args()
+    report = Report()
     others: dict[str, Callable[[Path, int], Any]] = {"decode all": decode_all}
     try:
         import decord  # noqa: F401
     except ImportError:
-        print("decord is not installed: not compared")
+        print("decord is not installed: not compared", file=sys.stderr)
     else:
         others["decord"] = by_decord
     with tempfile.TemporaryDirectory() as folder:
@@ -118,8 +118,9 @@ def main() -> None:
         if not path.exists():
             film(path, arguments.shots)
         for count in GOALS:
-            compare(path, count, others, arguments.repeats)
+            compare(report, path, count, others, arguments.repeats)
+    return report.exit_code
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -6,12 +6,13 @@ Promise: workers are at least 0.9 times as fast as as many threads, for what the
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from prepare import NEXT, photo
+from report import Report, parser
 from timing import alternate
 
 from llavacli_core.engine.opening import Open, Opener
@@ -20,7 +21,6 @@ from llavacli_core.messages import Image
 
 GOAL = 0.9
 CASES = ((4000, 3000, 16), (640, 480, 160))  # width, height, pictures
-REPEATS = 5
 
 OPENER = Opener(checkpoint="benchmark", images=NEXT, frames=None, tile=(336, 336), model=None)
 
@@ -32,38 +32,37 @@ def rush(open: Open, path: Path, count: int, threads: int) -> None:
             assert prepared.seen is not None
 
 
-def compare(path: Path, count: int, cores: int) -> None:
-    """Print how many pictures a second both ways open."""
+def compare(report: Report, path: Path, count: int, cores: int, repeats: int) -> None:
+    """Measure how many of a picture a second both ways open."""
     with Workers(OPENER, cores) as opened:
         ways = {
-            "one thread": lambda: rush(OPENER.open, path, count, 1),
             "threads": lambda: rush(OPENER.open, path, count, cores),
             "workers": lambda: rush(opened, path, count, cores),
         }
-        seconds = alternate(ways, REPEATS)
-    rates = ", ".join(f"{name} {count / taken:.1f}" for name, taken in seconds.items())
-    print(f"  pictures a second: {rates}; {seconds['threads'] / seconds['workers']:.2f} times (promise: {GOAL})")
+        rates = {name: count / taken for name, taken in alternate(ways, repeats).items()}
+    what = f"pictures opened, {path.stem}, {cores} cores"
+    report.figure(what, rates["workers"], rates["threads"], unit="/s", at_least=GOAL, against="threads")
 
 
-def start(path: Path) -> float:
-    """Seconds from nothing to the first picture of one worker."""
-    started = time.perf_counter()
+def start(path: Path) -> None:
+    """From nothing to the first picture of one worker."""
     with Workers(OPENER, 1) as opened:
         opened(Image(path))
-        return time.perf_counter() - started
 
 
-def main() -> None:
+def main() -> int:
     """Measure both sizes."""
+    repeats = parser(__doc__, repeats=5).parse_args().repeats
+    report = Report()
     cores = os.cpu_count() or 1
     with tempfile.TemporaryDirectory() as folder:
         for width, height, count in CASES:
-            path = Path(folder) / f"{width}.jpg"
+            path = Path(folder) / f"{width} x {height}.jpg"
             path.write_bytes(photo(width, height))
-            print(f"{width} x {height}, {cores} cores:")
-            compare(path, count, cores)
-        print(f"one worker's first picture: after {min(start(path) for _ in range(REPEATS)):.2f} s")
+            compare(report, path, count, cores, repeats)
+        report.figure("a worker's first picture", alternate({"start": lambda: start(path)}, repeats)["start"])
+    return report.exit_code
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
