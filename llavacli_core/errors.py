@@ -10,6 +10,7 @@ CoreError                                       code in records
 ├── CheckpointError
 │   ├── ModelMissing                            model_missing
 │   ├── UnsupportedModel                        model_unsupported
+│   ├── DiskFull                                disk_full
 │   └── BrokenModel                             model_broken
 │       └── UnknownWeight · MissingWeight · MisshapenWeight
 ├── PromptError
@@ -83,6 +84,12 @@ class UnsupportedModel(CheckpointError, ValueError):
     """A checkpoint of a family, decoder or tower that is not known here."""
 
     code = "model_unsupported"
+
+
+class DiskFull(CheckpointError):
+    """The disk has no room for what is to be fetched."""
+
+    code = "disk_full"
 
 
 class BrokenModel(CheckpointError):

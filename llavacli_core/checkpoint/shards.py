@@ -20,7 +20,7 @@ def weights_of(folder: Path) -> tuple[Path, dict[str, str] | None]:
     """
     for index, single in zip(INDICES, SINGLE, strict=True):
         if (folder / index).is_file():
-            return folder / index, _weight_map(folder / index)
+            return folder / index, weight_map(folder / index)
         if (folder / single).is_file():
             return folder / single, None
     raise BrokenModel(f"{folder}: no {' or '.join(SINGLE)}", hint="the checkpoint is incomplete; fetch it again")
@@ -41,16 +41,16 @@ def shard(folder: Path, name: str) -> Path:
 def missing_weights(folder: Path) -> list[str]:
     """The files of weights that the folder lacks."""
     try:
-        file, weight_map = weights_of(folder)
+        file, places = weights_of(folder)
     except BrokenModel:
         return [next((index for index in INDICES if (folder / index).is_file()), SINGLE[0])]
-    return sorted(name for name in set((weight_map or {}).values()) if not (file.parent / name).is_file())
+    return sorted(name for name in set((places or {}).values()) if not (file.parent / name).is_file())
 
 
-def _weight_map(index: Path) -> dict[str, str]:
+def weight_map(index: Path) -> dict[str, str]:
     """What an index says: for each tensor, the file that holds it."""
     try:
-        weight_map = json.loads(index.read_bytes())["weight_map"]
-        return {str(name): str(file) for name, file in weight_map.items()}
+        places = json.loads(index.read_bytes())["weight_map"]
+        return {str(name): str(file) for name, file in places.items()}
     except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
         raise BrokenModel(f"{index} has no weight_map", hint="fetch the checkpoint again") from error

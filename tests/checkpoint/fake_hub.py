@@ -1,26 +1,42 @@
-"""A Hub on this machine: enough of its interface for huggingface_hub to list and download one repository."""
+"""A Hub on this machine: enough of its interface to list and download one repository, well or badly."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
+LARGE = (".safetensors", ".bin")  # kept as the Hub keeps large files: named by sha256, served by another address
 
 
 class Hub(ThreadingHTTPServer):
     """Serves the files of `folder` as `repository`; `asked` lists the paths that were requested."""
 
+    daemon_threads = True
+
     def __init__(self, folder: Path, repository: str) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.folder, self.repository = folder, repository
+        self.commit = COMMIT
         self.asked: list[str] = []
+        self.served = 0  # bytes of large files
+        self.gated = False  # all but the listing wants `token`
+        self.private = False  # the listing too
+        self.token: str | None = None
+        self.statuses: dict[str, int] = {}  # by the end of a path: answered with this status instead
+        self.failing = 0  # so many large files break off in the middle
+        self.rate: int | None = None  # bytes of large files in a second
+        self.ranges = True
+        self.tells_sizes = True
+        self.lies = False  # large files come with a bit flipped
 
     @property
     def url(self) -> str:
@@ -31,6 +47,16 @@ class Hub(ThreadingHTTPServer):
             str(path.relative_to(self.folder)): path.read_bytes() for path in self.folder.rglob("*") if path.is_file()
         }
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that hung up is no news."""
+
+
+def etag(name: str, data: bytes) -> str:
+    """The hash that the Hub knows a file by."""
+    if name.endswith(LARGE):
+        return hashlib.sha256(data).hexdigest()
+    return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
+
 
 class Handler(BaseHTTPRequestHandler):
     server: Hub
@@ -39,55 +65,101 @@ class Handler(BaseHTTPRequestHandler):
         self.do_GET()
 
     def do_GET(self) -> None:
-        path = unquote(urlsplit(self.path).path)
+        url = urlsplit(self.path)
+        path = unquote(url.path)
         self.server.asked.append(path)
         repository = self.server.repository
-        if path.startswith(f"/{repository}/resolve/"):
+        status = next((status for end, status in self.server.statuses.items() if path.endswith(end)), None)
+        known = self.headers.get("Authorization") == f"Bearer {self.server.token}"
+        if status is not None:
+            self.refuse(status, "", "as told")
+        elif self.server.private and not known:
+            self.refuse(401, "RepoNotFound", "Repository not found")
+        elif path.startswith(f"/{repository}/resolve/"):
             revision, _, name = path.removeprefix(f"/{repository}/resolve/").partition("/")
-            self.file(revision, name)
+            if self.server.gated and not known:
+                self.refuse(401 if self.server.token is None else 403, "GatedRepo", "Access is restricted")
+            else:
+                self.file(revision, name)
+        elif path.startswith("/cdn/"):
+            self.large(path.removeprefix("/cdn/"))
         elif path.startswith(f"/api/models/{repository}"):
-            self.listing(path)
+            self.listing(path, parse_qs(url.query))
         else:
             self.refuse(404, "RepoNotFound", "Repository not found")
 
     def file(self, revision: str, name: str) -> None:
         data = self.server.files().get(name)
-        if revision not in ("main", COMMIT):
+        if revision not in ("main", self.server.commit):
             self.refuse(404, "RevisionNotFound", f"no revision {revision}")
         elif data is None:
             self.refuse(404, "EntryNotFound", f"no file {name}")
+        elif name.endswith(LARGE):
+            about = {"X-Linked-Etag": f'"{etag(name, data)}"', "X-Linked-Size": str(len(data))}
+            place = {"Location": f"{self.server.url}/cdn/{name}"}
+            self.reply(302, b"", {**about, **place, "X-Repo-Commit": self.server.commit})
         else:
-            etag = hashlib.sha1(data).hexdigest()
-            self.reply(200, data, {"ETag": f'"{etag}"', "X-Repo-Commit": COMMIT, "Accept-Ranges": "bytes"})
+            self.reply(200, data, {"ETag": f'"{etag(name, data)}"', "X-Repo-Commit": self.server.commit})
 
-    def listing(self, path: str) -> None:
+    def large(self, name: str) -> None:
+        data = self.server.files()[name]
+        if self.server.lies:
+            data = data[:-1] + bytes([data[-1] ^ 1])
+        asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        start = int(asked[1]) if asked and self.server.ranges else 0
+        partial = {"Content-Range": f"bytes {start}-{len(data) - 1}/{len(data)}"} if start else {}
+        self.head(206 if start else 200, {**partial, "Content-Length": str(len(data) - start)})
+        end = len(data)
+        if self.server.failing:
+            self.server.failing -= 1
+            end = (start + end) // 2
+        for place in range(start, end, 1 << 14):
+            piece = data[place : min(place + (1 << 14), end)]
+            self.wfile.write(piece)
+            self.server.served += len(piece)
+            if self.server.rate is not None:
+                time.sleep(len(piece) / self.server.rate)
+        if end < len(data):
+            self.close_connection = True
+
+    def listing(self, path: str, query: dict[str, list[str]]) -> None:
         files = self.server.files()
-        if "/tree/" in path:
-            entries = [
-                {"type": "file", "path": name, "size": len(data), "oid": hashlib.sha1(data).hexdigest()}
-                for name, data in files.items()
-            ]
-            self.reply(200, json.dumps(entries).encode(), {"Content-Type": "application/json"})
-        elif "/revision/" in path and not path.endswith(("/main", COMMIT)):
+        if "/revision/" in path and not path.endswith(("/main", self.server.commit)):
             self.refuse(404, "RevisionNotFound", "no such revision")
-        else:
-            siblings = [{"rfilename": name, "size": len(data)} for name, data in files.items()]
-            about = {"id": self.server.repository, "sha": COMMIT, "siblings": siblings, "private": False, "tags": []}
-            self.reply(200, json.dumps(about).encode(), {"Content-Type": "application/json"})
+            return
+        siblings = [{"rfilename": name} for name in files]
+        if "blobs" in query and self.server.tells_sizes:
+            siblings = [sibling(name, data) for name, data in files.items()]
+        about = {"id": self.server.repository, "sha": self.server.commit, "siblings": siblings}
+        self.reply(200, json.dumps({**about, "private": False, "tags": []}).encode(), JSON)
 
-    def reply(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+    def head(self, status: int, headers: dict[str, str]) -> None:
         self.send_response(status)
-        for name, value in {**headers, "Content-Length": str(len(body))}.items():
+        for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
+
+    def reply(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+        self.head(status, {**headers, "Content-Length": str(len(body))})
         if self.command != "HEAD":
             self.wfile.write(body)
 
     def refuse(self, status: int, code: str, message: str) -> None:
-        self.reply(status, b"{}", {"X-Error-Code": code, "X-Error-Message": message})
+        self.reply(status, b"{}", {"X-Error-Code": code, "X-Error-Message": message} if code else {})
 
     def log_message(self, *_: object) -> None:
         pass
+
+
+JSON = {"Content-Type": "application/json"}
+
+
+def sibling(name: str, data: bytes) -> dict[str, object]:
+    """What a listing tells of a file."""
+    about: dict[str, object] = {"rfilename": name, "size": len(data), "blobId": etag("", data)}
+    if name.endswith(LARGE):
+        about["lfs"] = {"sha256": etag(name, data), "size": len(data), "pointerSize": 134}
+    return about
 
 
 @contextmanager

@@ -1,0 +1,123 @@
+"""One file from the Hub to disk: resumed where an earlier run broke off, hashed as it comes, tried again on the way.
+
+By HTTP ranges and not huggingface_hub's own download, which begins anew after a kill (docs/decisions).
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+from llavacli_core.checkpoint.digest import Digest, chunks
+from llavacli_core.checkpoint.remote import RemoteFile, opened
+from llavacli_core.errors import CheckpointError
+
+TRIES = 5  # without a new byte
+PASSING = (408, 429, 500, 502, 503, 504)  # statuses that may be over soon
+
+Report = Callable[[int], None]  # so many bytes more; less than 0 where some are dropped
+
+
+class Stopped(Exception):
+    """The download was given up; what has come is kept."""
+
+
+def transfer(file: RemoteFile, partial: Path, report: Report, stopped: threading.Event) -> None:
+    """Fill `partial` up to the whole file. Raises CheckpointError if what came is not what the Hub lists."""
+    partial.parent.mkdir(parents=True, exist_ok=True)
+    with open(os.open(partial, os.O_RDWR | os.O_CREAT, 0o666), "r+b", buffering=0) as out:
+        resumed = _fill(file, out, report, stopped)
+        if resumed is None:
+            return
+        report(-file.size)
+        out.truncate(0)
+        out.seek(0)
+        if resumed and _fill(file, out, report, stopped) is None:  # what was there before may have been bad
+            return
+    partial.unlink(missing_ok=True)
+    raise CheckpointError(
+        f"{file.name} arrived damaged: it is not what the Hub lists",
+        hint="pull again; if it stays so, the mirror is bad",
+    )
+
+
+def _fill(file: RemoteFile, out: BinaryIO, report: Report, stopped: threading.Event) -> bool | None:
+    """Append what is lacking. None if the whole is as it should be, else whether part of it was there before."""
+    if os.fstat(out.fileno()).st_size > file.size:
+        out.truncate(0)
+    digest, have = Digest(file.etag, file.size), 0
+    for chunk in chunks(out):
+        digest.update(chunk)
+        have += len(chunk)
+        report(len(chunk))
+        if stopped.is_set():
+            raise Stopped
+    was, tries = have > 0, 0
+    while have < file.size:
+        before = have
+        try:
+            have += _stream(file, out, have, digest, report, stopped)
+        except Again as again:
+            if again.have == before:
+                tries += 1
+            else:
+                tries = 0
+            have = again.have
+            if tries == TRIES:
+                raise again.error from None
+            if stopped.wait(min(2.0**tries, 8)):
+                raise Stopped from None
+        else:
+            if have == before:
+                break  # the server has no more
+    return None if have == file.size and digest.agrees else was
+
+
+class Again(Exception):
+    """The connection failed with so many bytes had; it may be well the next time."""
+
+    def __init__(self, have: int, error: Exception) -> None:
+        super().__init__()
+        self.have, self.error = have, error
+
+
+def _stream(
+    file: RemoteFile, out: BinaryIO, start: int, digest: Digest, report: Report, stopped: threading.Event
+) -> int:
+    """Write what the server sends from `start` on; gives how many bytes. Raises `Again` for what may pass."""
+    from huggingface_hub import errors
+
+    have = start
+    try:
+        with opened(file.url, start) as answer:
+            skip = start if answer.status_code == 200 else 0  # it heeds no ranges: what is here already goes by
+            for chunk in answer.iter_bytes():
+                if stopped.is_set():
+                    raise Stopped
+                fresh = chunk[skip:] if skip else chunk
+                skip = max(skip - len(chunk), 0)
+                fresh = fresh[: file.size - have]
+                if fresh:
+                    _write(out, fresh)
+                    digest.update(fresh)
+                    have += len(fresh)
+                    report(len(fresh))
+    except errors.HfHubHTTPError as error:
+        if error.response.status_code in PASSING:
+            raise Again(have, error) from error
+        raise
+    except (Stopped, OSError):  # OSErrors are the disk's: the transport's are not among them
+        raise
+    except Exception as error:  # the transport's own errors: which they are depends on huggingface_hub's version
+        raise Again(have, error) from error
+    return have - start
+
+
+def _write(out: BinaryIO, data: bytes) -> None:
+    """All of `data`, of which a nearly full disk may take but a part at a time."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[out.write(rest) :]
