@@ -15,6 +15,7 @@ from llavacli.commands.caption import CaptionCommand, caption
 from llavacli.commands.chat import chat
 from llavacli.commands.describe import describe
 from llavacli.commands.mark import mark
+from llavacli.commands.models import group as models
 from llavacli.commands.sessions import group as sessions
 from llavacli.failures import READER_GONE, USAGE, Failure, failure, usage_failure
 from llavacli.options import MARKS_HELP, TerminalOptions
@@ -50,6 +51,7 @@ app = typer.Typer(
 for each in (chat, describe, mark):
     app.command(cls=Command, epilog=f"{MARKS_HELP}\n\n{EPILOG}")(command(each))
 app.command(cls=CaptionCommand, epilog=EPILOG)(command(caption))
+app.add_typer(models())
 app.add_typer(sessions())
 
 

@@ -23,7 +23,7 @@ def model_names(incomplete: str) -> list[str]:
         return []
     import llavacli_core as core
 
-    names = ["demo", *core.aliases(), *_cached(), *_folders(incomplete)]
+    names = ["demo", *core.aliases(), *core.cached_ids(), *_folders(incomplete)]
     return sorted({name for name in names if name.startswith(incomplete)})
 
 
@@ -37,25 +37,6 @@ def session_ids(incomplete: str) -> list[str]:
             return [each.id for each in store.list() if each.id.startswith(incomplete)]
     except StoreError:
         return []
-
-
-def _cached() -> Iterator[str]:
-    """Hub ids in the shared cache, told from its folders' names (`models--org--name`)."""
-    try:
-        entries = os.listdir(_cache_folder())
-    except OSError:
-        return
-    for entry in entries:
-        if entry.startswith("models--"):
-            yield entry.removeprefix("models--").replace("--", "/")
-
-
-def _cache_folder() -> str:
-    """Where huggingface_hub keeps its cache (its documented variables; importing it would take too long)."""
-    if "HF_HUB_CACHE" in os.environ:
-        return os.environ["HF_HUB_CACHE"]
-    cache = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    return os.path.join(os.environ.get("HF_HOME") or os.path.join(cache, "huggingface"), "hub")
 
 
 def _folders(incomplete: str) -> Iterator[str]:

@@ -18,7 +18,7 @@ EXIT_CODES = {  # by the code that the record gives the error
     "model_missing": BAD_MODEL,
     "model_unsupported": BAD_MODEL,
     "model_broken": BAD_MODEL,
-    "disk_full": CANNOT_WRITE,
+    "cannot_write": CANNOT_WRITE,
     "template": BAD_MODEL,
     "too_long": TOO_BIG,
     "out_of_memory": TOO_BIG,

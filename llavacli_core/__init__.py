@@ -16,9 +16,20 @@ from llavacli_core.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from llavacli_core import errors as errors
+    from llavacli_core.checkpoint.inventory import CachedModel as CachedModel
+    from llavacli_core.checkpoint.inventory import cached_ids as cached_ids
     from llavacli_core.checkpoint.locate import aliases as aliases
     from llavacli_core.checkpoint.locate import download as download
     from llavacli_core.checkpoint.locate import is_cached as is_cached
+    from llavacli_core.checkpoint.pull import Pull as Pull
+    from llavacli_core.checkpoint.removal import Removal as Removal
+    from llavacli_core.checkpoint.shelf import find_model as find_model
+    from llavacli_core.checkpoint.shelf import list_models as list_models
+    from llavacli_core.checkpoint.shelf import plan_pull as plan_pull
+    from llavacli_core.checkpoint.shelf import plan_removal as plan_removal
+    from llavacli_core.checkpoint.shelf import plan_verification as plan_verification
+    from llavacli_core.checkpoint.verify import Checked as Checked
+    from llavacli_core.checkpoint.verify import Verification as Verification
     from llavacli_core.documented.names import *  # noqa: F403
     from llavacli_core.engine.captions import CaptionProcessor as CaptionProcessor
     from llavacli_core.engine.engine import Engine as Engine
@@ -33,6 +44,9 @@ if TYPE_CHECKING:
     from llavacli_core.engine.seen import SeenTiles as SeenTiles
     from llavacli_core.engine.seen import tiles_as_seen as tiles_as_seen
     from llavacli_core.engine.session import Session as Session
+    from llavacli_core.engine.sheet import Sheet as Sheet
+    from llavacli_core.engine.sheet import load_sheet as load_sheet
+    from llavacli_core.engine.sheet import sample_prompt as sample_prompt
     from llavacli_core.events import BatchEvent as BatchEvent
     from llavacli_core.events import Done as Done
     from llavacli_core.events import Event as Event
@@ -61,6 +75,17 @@ else:
         "aliases": "checkpoint.locate",
         "download": "checkpoint.locate",
         "is_cached": "checkpoint.locate",
+        "CachedModel": "checkpoint.inventory",
+        "cached_ids": "checkpoint.inventory",
+        "Pull": "checkpoint.pull",
+        "Removal": "checkpoint.removal",
+        "find_model": "checkpoint.shelf",
+        "list_models": "checkpoint.shelf",
+        "plan_pull": "checkpoint.shelf",
+        "plan_removal": "checkpoint.shelf",
+        "plan_verification": "checkpoint.shelf",
+        "Checked": "checkpoint.verify",
+        "Verification": "checkpoint.verify",
         "Engine": "engine.engine",
         "load": "engine.engine",
         "Generation": "engine.generate",
@@ -74,6 +99,9 @@ else:
         "SeenTiles": "engine.seen",
         "tiles_as_seen": "engine.seen",
         "Session": "engine.session",
+        "Sheet": "engine.sheet",
+        "load_sheet": "engine.sheet",
+        "sample_prompt": "engine.sheet",
         "Done": "events",
         "Event": "events",
         "Failed": "events",

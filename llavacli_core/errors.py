@@ -9,8 +9,10 @@ CoreError                                       code in records
 │   └── UnsuitableOption                        option
 ├── CheckpointError
 │   ├── ModelMissing                            model_missing
+│   │   └── Unreachable
 │   ├── UnsupportedModel                        model_unsupported
-│   ├── DiskFull                                disk_full
+│   ├── CannotWrite                             cannot_write
+│   │   └── DiskFull
 │   └── BrokenModel                             model_broken
 │       └── UnknownWeight · MissingWeight · MisshapenWeight
 ├── PromptError
@@ -80,16 +82,24 @@ class ModelMissing(CheckpointError, OSError):
     code = "model_missing"
 
 
+class Unreachable(ModelMissing):
+    """The Hub could not be asked: no network, a server in trouble, or an offline run."""
+
+
 class UnsupportedModel(CheckpointError, ValueError):
     """A checkpoint of a family, decoder or tower that is not known here."""
 
     code = "model_unsupported"
 
 
-class DiskFull(CheckpointError):
-    """The disk has no room for what is to be fetched."""
+class CannotWrite(CheckpointError):
+    """What is fetched cannot be put where it shall be."""
 
-    code = "disk_full"
+    code = "cannot_write"
+
+
+class DiskFull(CannotWrite):
+    """The disk has no room for it."""
 
 
 class BrokenModel(CheckpointError):

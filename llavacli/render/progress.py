@@ -14,14 +14,15 @@ if TYPE_CHECKING:
     from llavacli.streams import Notes
 
 
-def follow(progress: Iterable[core.Progress], name: str, notes: Notes) -> None:
+def follow(progress: Iterable[core.Progress], name: str, notes: Notes, doing: str = "downloading") -> None:
     """Run a download to its end and show how far it is; nothing is said before it has begun."""
     steps = iter(progress)
     first = next(steps, None)
     if first is None:
         return
-    if notes.quiet or not notes.is_terminal or os.environ.get("TERM") == "dumb":
-        notes.note(f"downloading {name}")
+    disabled = os.environ.get("HF_HUB_DISABLE_PROGRESS_BARS", "").upper() in ("1", "ON", "YES", "TRUE")
+    if notes.quiet or not notes.is_terminal or os.environ.get("TERM") == "dumb" or disabled:
+        notes.note(f"{doing} {name}")
         for _ in steps:
             pass
         return
@@ -29,7 +30,7 @@ def follow(progress: Iterable[core.Progress], name: str, notes: Notes) -> None:
 
 
 def _bar(progress: Iterable[core.Progress], name: str, *, colored: bool) -> None:
-    """Rich's bar, with the name as plain text: no markup in it is interpreted."""
+    """Rich's bar, with the name as plain text: no markup in it is interpreted. What was there before is no speed."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
@@ -42,6 +43,8 @@ def _bar(progress: Iterable[core.Progress], name: str, *, colored: bool) -> None
     )
     console = Console(stderr=True, no_color=not colored, highlight=False)
     with Progress(*columns, console=console) as bar:
-        task = bar.add_task(escaped(name, lines=False), total=None)
-        for step in progress:
+        steps = iter(progress)
+        first = next(steps)
+        task = bar.add_task(escaped(name, lines=False), total=first.total or None, completed=first.done)
+        for step in steps:
             bar.update(task, completed=step.done, total=step.total or None)

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from difflib import get_close_matches
 from os import PathLike
 from pathlib import Path
 
@@ -32,8 +33,29 @@ def hub_id(model: str) -> str | None:
     """The Hub id that `model` means, by itself or as an alias; None where it means a folder or the demo."""
     if model == DEMO or is_folder(model):
         return None
-    name = ALIASES.get(model, model)
+    name = ALIASES.get(model.lower(), model)
     return name if HUB_ID.fullmatch(name) else None
+
+
+def named(model: str) -> str:
+    """The Hub id that `model` means; an error that says what may have been meant where it means none."""
+    name = hub_id(model)
+    if name is not None:
+        return name
+    if not model:
+        raise BadOption("the model's name is empty", hint="give a Hub id (org/name) or an alias")
+    if model == DEMO:
+        raise BadOption("the demo is built in", hint="it is neither fetched, removed nor damaged")
+    if is_folder(model):
+        raise BadOption(f"{model} is a folder, not a model of the Hub", hint="give a Hub id (org/name) or an alias")
+    raise _unknown(model)
+
+
+def _unknown(model: str) -> ModelMissing:
+    """The error for what is neither a folder nor a Hub id."""
+    close = get_close_matches(model.lower(), ALIASES, n=1, cutoff=0.7)
+    hint = f"did you mean {close[0]}?" if close else "give a folder, a Hub id (org/name) or an alias"
+    return ModelMissing(f"no model {model!r}: neither a folder nor a Hub id", hint=hint)
 
 
 def is_folder(model: str) -> bool:
@@ -66,9 +88,7 @@ def locate(
     if os.path.exists(model):
         raise ModelMissing(f"{model} is a file, not a folder", hint="give the folder that holds config.json")
     if name is None:
-        raise ModelMissing(
-            f"no model {model!r}: neither a folder nor a Hub id", hint="give a folder, a Hub id (org/name) or an alias"
-        )
+        raise _unknown(model)
     folder = hub.cached(name, revision, weights=weights, words=words)
     if folder is None:
         folder = hub.fetch(name, revision, offline=offline, weights=weights, words=words)

@@ -54,7 +54,7 @@ class InCache:
     def finish(self, revision: str | None) -> None:
         """All has come: note which commit the branch or tag stands at, as huggingface_hub does."""
         name = revision or MAIN
-        if not COMMIT.fullmatch(name):
+        if not COMMIT.fullmatch(name) and self.repository.commit(name) != self.commit:
             _write(self.repository.folder / "refs" / name, self.commit)
 
     def _link(self, file: RemoteFile) -> None:

@@ -17,8 +17,8 @@ from llavacli_core.checkpoint.places import InCache, Place, free_bytes
 from llavacli_core.checkpoint.remote import Listing, RemoteFile, list_files, opened, refuse_offline, speaking_of
 from llavacli_core.checkpoint.reporting import Meter, reported
 from llavacli_core.checkpoint.shards import INDICES, SINGLE, weight_map
-from llavacli_core.checkpoint.transfer import transfer
-from llavacli_core.errors import CheckpointError, DiskFull
+from llavacli_core.checkpoint.transfer import is_of_disk, transfer
+from llavacli_core.errors import CannotWrite, CheckpointError, DiskFull
 from llavacli_core.events import Progress
 from llavacli_core.families.registry import family_of
 
@@ -91,7 +91,10 @@ class Pull:
             jobs = [partial(self._job, file) for file in files]
             before = self.size - sum(file.size for file in files) if threads > 1 else 0
             yield from reported(jobs, total=self.size, done=before, threads=threads)
-        self.place.finish(self.revision)
+        try:
+            self.place.finish(self.revision)
+        except OSError as error:
+            raise self._unwritten(error) from error
         missing = missing_files(self.folder, weights=self.weights, words=self.words)
         if missing:
             raise _lacking(self.id, missing)
@@ -109,9 +112,17 @@ class Pull:
                 transfer(file, self.place.partial(file), meter.add, stopped)
                 self.place.take(file)
         except CheckpointError as error:
-            if isinstance(error.__cause__, OSError) and error.__cause__.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise _disk_full(f"{self.id}: the disk is full", self.folder) from error
+            if is_of_disk(error.__cause__):
+                raise self._unwritten(error.__cause__) from error
             raise
+
+    def _unwritten(self, error: Any) -> CannotWrite:
+        """The error for a disk that takes no more, or nothing."""
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return _disk_full(f"{self.id}: the disk is full", self.folder)
+        return CannotWrite(
+            f"{self.folder} cannot be written to: {error.strerror or error}", hint="choose another place (HF_HOME)"
+        )
 
     def _check_shards(self) -> None:
         """Whether the repository has every file of weights that its index names, before the first is fetched."""
@@ -143,38 +154,51 @@ def plan_pull(
     place = into(listing.commit) if into else InCache(Repository.of(name), listing.commit)
     if weights and not any(is_weights(file.name) for file in listing.files):
         raise _lacking(name, [SINGLE[0]])
+    afresh = {file.name for file in listing.files if again(file.name)}
     if words:
-        family_of(_config(listing, revision, place))
-    afresh = frozenset(file.name for file in listing.files if again(file.name))
+        config = None if "config.json" in afresh else _read(place, listing)
+        if config is None:
+            afresh.add("config.json")
+            config = _asked(listing, revision)
+        family_of(config)
     return Pull(
         listing=listing,
         revision=revision,
         place=place,
         fetched=tuple(file for file in listing.files if file.name in afresh or not place.has(file)),
-        again=afresh,
+        again=frozenset(afresh),
         weights=weights,
         words=words,
     )
 
 
-def _config(listing: Listing, revision: str | None, place: Place) -> dict[str, Any]:
-    """The repository's config.json: the one on disk if it is the same, else read from the Hub."""
+def _read(place: Place, listing: Listing) -> dict[str, Any] | None:
+    """The config.json on disk; None if it is not there, or another, or damaged."""
+    file = next((file for file in listing.files if file.name == "config.json"), None)
+    if file is None or not place.has(file):
+        return None
+    return _object((place.folder / file.name).read_bytes())
+
+
+def _asked(listing: Listing, revision: str | None) -> dict[str, Any]:
+    """The Hub's config.json."""
     file = next((file for file in listing.files if file.name == "config.json"), None)
     if file is None:
         raise CheckpointError(f"{listing.id} has no config.json", hint="it is no checkpoint in the Hub's own format")
-    with speaking_of(listing.id, revision):
-        if place.has(file):
-            data = (place.folder / file.name).read_bytes()
-        else:
-            with opened(file.url) as answer:
-                data = answer.read()
-    try:
-        values = json.loads(data)
-    except ValueError:
-        values = None
-    if not isinstance(values, dict):
+    with speaking_of(listing.id, revision), opened(file.url) as answer:
+        values = _object(answer.read())
+    if values is None:
         raise CheckpointError(f"{listing.id}: config.json is not JSON", hint="the repository is damaged")
     return values
+
+
+def _object(data: bytes) -> dict[str, Any] | None:
+    """A JSON object; None for what is none."""
+    try:
+        values = json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+    return values if isinstance(values, dict) else None
 
 
 def _lacking(name: str, missing: list[str]) -> CheckpointError:

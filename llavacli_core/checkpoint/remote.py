@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from llavacli_core.checkpoint.cache import is_offline
-from llavacli_core.errors import CoreError, ModelMissing
+from llavacli_core.errors import CoreError, ModelMissing, Unreachable
 from llavacli_core.families.registry import ALIASES
 
 CONNECT_SECONDS = 15
@@ -45,7 +45,7 @@ class Listing:
 def refuse_offline(name: str, *, offline: bool = False) -> None:
     """Nothing can be asked in an offline run, whether a flag or HF_HUB_OFFLINE says so."""
     if offline or is_offline():
-        raise ModelMissing(
+        raise Unreachable(
             f"{name} is not in the cache, and this is an offline run",
             hint=f"with a network, run: llavacli models pull {name}",
         )
@@ -67,13 +67,18 @@ def list_files(name: str, revision: str | None, choose: Callable[[Collection[str
 
 def _file(name: str, commit: str, sibling: Any) -> RemoteFile:
     """What is listed of a file; where size and hash are not, as with some mirrors, the file itself is asked."""
-    from huggingface_hub import get_hf_file_metadata, hf_hub_url
+    from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url
 
     url = hf_hub_url(name, sibling.rfilename, revision=commit)
     size, etag = sibling.size, sibling.lfs.sha256 if sibling.lfs is not None else sibling.blob_id
     if size is None or etag is None:
         about = get_hf_file_metadata(url, timeout=CONNECT_SECONDS)
-        size, etag = about.size or 0, about.etag or ""
+        size, etag = about.size, about.etag
+        if size is None or not etag:
+            raise Unreachable(
+                f"{constants.ENDPOINT} tells no hash or no size of {name}'s {sibling.rfilename}",
+                hint="set HF_ENDPOINT to another mirror, or to none",
+            )
     return RemoteFile(name=sibling.rfilename, size=size, etag=etag, url=url)
 
 
@@ -121,11 +126,11 @@ def speaking_of(name: str, revision: str | None) -> Iterator[None]:
         raise unreachable(name, error) from error
 
 
-def unreachable(name: str, error: Exception) -> ModelMissing:
+def unreachable(name: str, error: Exception) -> Unreachable:
     """The error for a question or a download that failed on the way."""
     reason = error.__cause__ or error
     said = (str(reason).strip() or type(reason).__name__).splitlines()[0]
-    return ModelMissing(f"{name} could not be fetched: {said}", hint="check the network, or HF_ENDPOINT and HF_TOKEN")
+    return Unreachable(f"{name} could not be fetched: {said}", hint="check the network, or HF_ENDPOINT and HF_TOKEN")
 
 
 def _refused(name: str, error: Any) -> ModelMissing:
@@ -137,9 +142,9 @@ def _refused(name: str, error: Any) -> ModelMissing:
     if status in (401, 403):
         return ModelMissing(said, hint="this token has no access: `hf auth login`, or check HF_TOKEN")
     if status == 429:
-        return ModelMissing(said, hint="too many requests: wait a while, or set HF_TOKEN")
+        return Unreachable(said, hint="too many requests: wait a while, or set HF_TOKEN")
     if status >= 500:
-        return ModelMissing(said, hint="the server is in trouble: try again later, or set HF_ENDPOINT to a mirror")
+        return Unreachable(said, hint="the server is in trouble: try again later, or set HF_ENDPOINT to a mirror")
     return ModelMissing(said, hint="check HF_ENDPOINT and HF_TOKEN")
 
 

@@ -16,6 +16,7 @@ from llavacli_core.checkpoint.remote import RemoteFile, opened
 from llavacli_core.errors import CheckpointError
 
 TRIES = 5  # without a new byte
+PAUSE = 1.0  # seconds before the second try; before each one after it twice as many, up to 8
 PASSING = (408, 429, 500, 502, 503, 504)  # statuses that may be over soon
 
 Report = Callable[[int], None]  # so many bytes more; less than 0 where some are dropped
@@ -68,7 +69,7 @@ def _fill(file: RemoteFile, out: BinaryIO, report: Report, stopped: threading.Ev
             have = again.have
             if tries == TRIES:
                 raise again.error from None
-            if stopped.wait(min(2.0**tries, 8)):
+            if stopped.wait(min(PAUSE * 2 ** (tries - 1), 8.0)):
                 raise Stopped from None
         else:
             if have == before:
@@ -109,11 +110,18 @@ def _stream(
         if error.response.status_code in PASSING:
             raise Again(have, error) from error
         raise
-    except (Stopped, OSError):  # OSErrors are the disk's: the transport's are not among them
-        raise
     except Exception as error:  # the transport's own errors: which they are depends on huggingface_hub's version
+        if isinstance(error, Stopped) or is_of_disk(error):
+            raise
         raise Again(have, error) from error
     return have - start
+
+
+def is_of_disk(error: BaseException | None) -> bool:
+    """Whether an error is of the file system, and not of the connection."""
+    from huggingface_hub import errors
+
+    return isinstance(error, OSError) and not isinstance(error, errors.HfHubHTTPError | ConnectionError | TimeoutError)
 
 
 def _write(out: BinaryIO, data: bytes) -> None:

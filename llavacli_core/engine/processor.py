@@ -17,7 +17,7 @@ from llavacli_core.engine.prepared import Prepared, PreparedImage, PreparedVideo
 from llavacli_core.engine.request import Request
 from llavacli_core.engine.settled import Settled, settle
 from llavacli_core.errors import BrokenModel, TemplateError, TooLong
-from llavacli_core.families.registry import ONE_IMAGE, PUBLISHED
+from llavacli_core.families.registry import PUBLISHED
 from llavacli_core.messages import Message, listed
 from llavacli_core.options import Sampling
 from llavacli_core.prompt.layout import widen, write
@@ -48,7 +48,7 @@ class Processor:
             template_origin=self.template.origin,
             max_positions=self.description.model.decoder.positions,
             takes_videos=self.description.frames is not None,
-            several_images=self.description.family.several_images and self.located.id not in ONE_IMAGE,
+            several_images=self.description.family.takes_several(self.located.id),
         )
 
     @cached_property

@@ -19,7 +19,12 @@ class Family:
     architecture: str
     read: Callable[[dict[str, Any]], ModelConfig | CaptionerConfig]
     names: Callable[[dict[str, Any]], names.Table]
-    several_images: bool  # whether its checkpoints were trained on several pictures at once; see also `ONE_IMAGE`
+    several_images: bool  # whether its checkpoints were trained on several pictures at once; but `ONE_IMAGE`
+    marks: bool = False  # whether they were trained on pictures with marks drawn on them
+
+    def takes_several(self, hub_id: str) -> bool:
+        """Whether this checkpoint of the family was trained on several pictures at once."""
+        return self.several_images and hub_id not in ONE_IMAGE
 
 
 FAMILIES = (
@@ -43,6 +48,7 @@ FAMILIES = (
         read=readers.vipllava,
         names=lambda _: names.VIP_LLAVA,
         several_images=False,
+        marks=True,
     ),
     Family(
         model_type="llava_next_video",
@@ -102,7 +108,8 @@ CAPTIONERS = (
     "microsoft/trocr-large-str",
 )
 
-ALIASES = {hub_id.split("/")[1].removesuffix("-hf"): hub_id for hub_id in (*PUBLISHED, *CAPTIONERS)}
+# Short names, in small letters; whoever writes them otherwise is understood too.
+ALIASES = {hub_id.split("/")[1].removesuffix("-hf").lower(): hub_id for hub_id in (*PUBLISHED, *CAPTIONERS)}
 
 
 def family_of(config: dict[str, Any]) -> Family:

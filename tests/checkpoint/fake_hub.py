@@ -13,6 +13,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import pytest
+
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 LARGE = (".safetensors", ".bin")  # kept as the Hub keeps large files: named by sha256, served by another address
 
@@ -36,6 +38,7 @@ class Hub(ThreadingHTTPServer):
         self.rate: int | None = None  # bytes of large files in a second
         self.ranges = True
         self.tells_sizes = True
+        self.tells_hashes = True
         self.lies = False  # large files come with a bit flipped
 
     @property
@@ -73,7 +76,7 @@ class Handler(BaseHTTPRequestHandler):
         known = self.headers.get("Authorization") == f"Bearer {self.server.token}"
         if status is not None:
             self.refuse(status, "", "as told")
-        elif self.server.private and not known:
+        elif self.server.private and not known and not path.startswith("/cdn/"):
             self.refuse(401, "RepoNotFound", "Repository not found")
         elif path.startswith(f"/{repository}/resolve/"):
             revision, _, name = path.removeprefix(f"/{repository}/resolve/").partition("/")
@@ -95,13 +98,17 @@ class Handler(BaseHTTPRequestHandler):
         elif data is None:
             self.refuse(404, "EntryNotFound", f"no file {name}")
         elif name.endswith(LARGE):
-            about = {"X-Linked-Etag": f'"{etag(name, data)}"', "X-Linked-Size": str(len(data))}
-            place = {"Location": f"{self.server.url}/cdn/{name}"}
+            about = {"X-Linked-Etag": self.tag(name, data), "X-Linked-Size": str(len(data))}
+            place = {"Location": f"http://localhost:{self.server.server_port}/cdn/{name}"}  # another host, as the Hub's
             self.reply(302, b"", {**about, **place, "X-Repo-Commit": self.server.commit})
         else:
-            self.reply(200, data, {"ETag": f'"{etag(name, data)}"', "X-Repo-Commit": self.server.commit})
+            self.reply(200, data, {"ETag": self.tag(name, data), "X-Repo-Commit": self.server.commit})
+
+    def tag(self, name: str, data: bytes) -> str:
+        return f'"{etag(name, data)}"' if self.server.tells_hashes else ""
 
     def large(self, name: str) -> None:
+        assert "Authorization" not in self.headers, "a token for another host"
         data = self.server.files()[name]
         if self.server.lies:
             data = data[:-1] + bytes([data[-1] ^ 1])
@@ -109,6 +116,8 @@ class Handler(BaseHTTPRequestHandler):
         start = int(asked[1]) if asked and self.server.ranges else 0
         partial = {"Content-Range": f"bytes {start}-{len(data) - 1}/{len(data)}"} if start else {}
         self.head(206 if start else 200, {**partial, "Content-Length": str(len(data) - start)})
+        if self.command == "HEAD":
+            return
         end = len(data)
         if self.server.failing:
             self.server.failing -= 1
@@ -127,7 +136,11 @@ class Handler(BaseHTTPRequestHandler):
         if "/revision/" in path and not path.endswith(("/main", self.server.commit)):
             self.refuse(404, "RevisionNotFound", "no such revision")
             return
-        siblings = [{"rfilename": name} for name in files]
+        if "/tree/" in path:
+            entries = [tree_entry(name, data) for name, data in files.items()]
+            self.reply(200, json.dumps(entries).encode(), JSON)
+            return
+        siblings: list[dict[str, object]] = [{"rfilename": name} for name in files]
         if "blobs" in query and self.server.tells_sizes:
             siblings = [sibling(name, data) for name, data in files.items()]
         about = {"id": self.server.repository, "sha": self.server.commit, "siblings": siblings}
@@ -162,11 +175,32 @@ def sibling(name: str, data: bytes) -> dict[str, object]:
     return about
 
 
+def tree_entry(name: str, data: bytes) -> dict[str, object]:
+    """The same in the listing of a tree."""
+    about: dict[str, object] = {"type": "file", "path": name, "size": len(data), "oid": etag("", data)}
+    if name.endswith(LARGE):
+        about["lfs"] = {"oid": etag(name, data), "size": len(data), "pointerSize": 134}
+    return about
+
+
+def visited(hub: Hub, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make this process ask `hub`: huggingface_hub has read its variables already, the caller's own are read anew."""
+    from huggingface_hub import constants
+
+    for name in ("HF_TOKEN", "HF_HUB_CACHE", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HUGGINGFACE_HUB_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HF_HOME", str(cache))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(cache / "token"))
+    monkeypatch.setattr(constants, "ENDPOINT", hub.url)
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", hub.url + "/{repo_id}/resolve/{revision}/{filename}")
+
+
 @contextmanager
 def serving(folder: Path, repository: str) -> Iterator[Hub]:
     """A Hub for as long as the block runs."""
     hub = Hub(folder, repository)
-    thread = threading.Thread(target=hub.serve_forever, daemon=True)
+    thread = threading.Thread(target=hub.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
         yield hub

@@ -33,4 +33,4 @@ answer["size"], answer["width"] = size, core.AutoConfig.from_pretrained("org/enc
 def test_offline_and_not_in_the_cache(tmp_path):
     code = 'answer["said"] = failing(lambda: core.ViTConfig.from_pretrained("org/encoder"))'
     answer = ask(code, tmp_path / "cache", HF_HUB_OFFLINE="1")
-    assert answer["said"][0] == "ModelMissing"
+    assert answer["said"][0] == "Unreachable"
