@@ -73,8 +73,13 @@ class ModelOptions:
         flag("--dtype", panel=MODEL, metavar="DTYPE", help="auto, float32, bfloat16 or float16. [default: auto]"),
     ] = "auto"
     quant: Annotated[
-        Literal["none", "8bit", "4bit"],
-        flag("--quant", panel=MODEL, metavar="QUANT", help="none, 8bit or 4bit. [default: none]"),
+        Literal["none", "8bit", "4bit", "bnb-8bit", "bnb-4bit"],
+        flag(
+            "--quant",
+            panel=MODEL,
+            metavar="QUANT",
+            help="none, 8bit or 4bit; bnb-8bit or bnb-4bit: by bitsandbytes on a CPU, too. [default: none]",
+        ),
     ] = "none"
     attention: Annotated[
         Literal["auto", "sdpa", "flash", "eager"],

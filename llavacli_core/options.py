@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from llavacli_core.errors import BadOption
+from llavacli_core.schemes import QUANTS, Scheme
 
 
 def _within(
@@ -75,11 +76,13 @@ class Placement:
 
     device: str = "auto"
     dtype: str = "auto"
-    quantize: str | None = None
+    quantize: str | Scheme | None = None
     attention: str = "auto"
 
     def __post_init__(self) -> None:
         if self.dtype not in ("auto", "float32", "bfloat16", "float16"):
             raise BadOption(f"dtype is auto, float32, bfloat16 or float16, not {self.dtype!r}")
+        if isinstance(self.quantize, str) and self.quantize not in QUANTS:
+            raise BadOption(f"quantize is {', '.join(QUANTS)}, not {self.quantize!r}")
         if self.attention not in ("auto", "sdpa", "flash", "eager"):
             raise BadOption(f"attention is auto, sdpa, flash or eager, not {self.attention!r}")

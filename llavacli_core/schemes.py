@@ -6,43 +6,56 @@ from dataclasses import dataclass
 
 from llavacli_core.errors import BadOption
 
-QUANTS = ("none", "8bit", "4bit", "bnb-8bit", "bnb-4bit")
 GROUPS = (32, 64, 128)  # inputs that share a scale, by preference; int4 kernels take these alone
-INT4_ROWS = 16  # int4 kernels take outputs by so many
+INT8_INPUTS, INT4_ROWS = 32, 16  # int8 kernels take inputs by so many, int4 kernels outputs
 NF4_BLOCK, NESTED_BLOCK = 64, 256  # weights that share a scale, scales that share one
 
 
 @dataclass(frozen=True)
 class Scheme:
-    """One way to hold a matrix. `name` is what records say, `asked` the option that leads to it."""
+    """One way to hold a matrix. `name` is what records say; the rest is asked of bitsandbytes alone."""
 
     name: str
-    asked: str
     bits: int
+    nested: bool = False  # whether scales are quantized, too
+    threshold: float = 6.0  # activations beyond it are multiplied in 16 bits (LLM.int8)
+    kept: tuple[str, ...] = ()  # modules, by names or parts of names in the checkpoint, that stay as they are
+
+    @property
+    def bitsandbytes(self) -> bool:
+        """Whether bitsandbytes computes it, not torch."""
+        return self.name.startswith("bnb-")
+
+    def keeps(self, name: str) -> bool:
+        """Whether a weight, by its name in the checkpoint, is to stay as it is."""
+        return any(f".{module}." in f".{name}" for module in self.kept)
 
     def takes(self, out: int, inputs: int) -> bool:
         """Whether a matrix [out, inputs] has a shape that the scheme's kernels take; others stay as they are."""
-        return self is not INT4 or (out % INT4_ROWS == 0 and group_size(inputs) is not None)
+        if self.name == INT8.name:
+            return inputs % INT8_INPUTS == 0
+        return self.name != INT4.name or (out % INT4_ROWS == 0 and group_size(inputs) is not None)
 
     def nbytes(self, out: int, inputs: int, itemsize: int) -> int:
         """What a matrix [out, inputs] takes up, its scales included, where numbers else take `itemsize` bytes."""
         if not self.takes(out, inputs):
             return out * inputs * itemsize
-        if self is INT8:
+        if self.name == INT8.name:
             return out * inputs + 2 * out
-        if self is BNB_8BIT:
-            return out * inputs + 4 * out
-        if self is INT4:
+        if self.name == INT4.name:
             return out * inputs // 2 + 4 * out * (inputs // (group_size(inputs) or 1))
+        if self.bits == 8:
+            return out * inputs + 4 * out
         scales = -(-out * inputs // NF4_BLOCK)
-        return -(-out * inputs // 2) + scales + 4 * -(-scales // NESTED_BLOCK)
+        return -(-out * inputs // 2) + (scales + 4 * -(-scales // NESTED_BLOCK) if self.nested else 4 * scales)
 
 
-INT8 = Scheme("int8", "8bit", 8)  # torch's CPU kernels: one scale for each output
-INT4 = Scheme("int4", "4bit", 4)  # the same: a scale and a zero for each group of inputs
-BNB_8BIT = Scheme("bnb-8bit", "bnb-8bit", 8)  # LLM.int8
-BNB_NF4 = Scheme("bnb-nf4", "bnb-4bit", 4)  # its scales quantized once more
-SCHEMES = (INT8, INT4, BNB_8BIT, BNB_NF4)
+INT8 = Scheme("int8", 8)  # torch's kernels for CPUs: one scale for each output
+INT4 = Scheme("int4", 4)  # the same: a scale and a zero for each group of inputs
+BNB_8BIT = Scheme("bnb-8bit", 8)  # LLM.int8
+BNB_NF4 = Scheme("bnb-nf4", 4, nested=True)
+ASKED = {"8bit": INT8, "4bit": INT4, "bnb-8bit": BNB_8BIT, "bnb-4bit": BNB_NF4}
+QUANTS = ("none", *ASKED)
 
 
 def group_size(inputs: int) -> int | None:
@@ -59,14 +72,14 @@ def quantizes(name: str) -> bool:
     return name.startswith("decoder.blocks.") and name.endswith(".weight")
 
 
-def scheme_for(quantize: str | None, device: str) -> Scheme | None:
+def scheme_for(quantize: str | Scheme | None, device: str) -> Scheme | None:
     """What is asked for, on a kind of device: on a CPU torch's own kernels, elsewhere bitsandbytes'. None: nothing."""
     if quantize in (None, "none"):
         return None
-    if quantize not in QUANTS:
+    if isinstance(quantize, str) and quantize not in ASKED:
         raise BadOption(f"no quantization {quantize!r}", hint=", ".join(QUANTS))
     if device == "mps":
         raise BadOption("no quantization on MPS: neither torch nor bitsandbytes computes it there", hint="--device cpu")
-    bits = quantize.removeprefix("bnb-")
-    wanted = bits if device == "cpu" and quantize == bits else f"bnb-{bits}"
-    return next(scheme for scheme in SCHEMES if scheme.asked == wanted)
+    if isinstance(quantize, str):
+        return ASKED[quantize if device == "cpu" or quantize.startswith("bnb-") else f"bnb-{quantize}"]
+    return quantize

@@ -52,7 +52,9 @@ def test_bytes(scheme, expected):
 def test_what_no_kernel_takes_stays_in_the_networks_format(out, inputs):
     assert not INT4.takes(out, inputs)
     assert INT4.nbytes(out, inputs, 2) == out * inputs * 2
-    assert INT8.takes(out, inputs)
+    assert INT8.takes(17, 128)
+    assert not INT8.takes(64, 100)
+    assert BNB_NF4.takes(out, inputs)
 
 
 def test_groups():

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -23,6 +23,14 @@ class Stored:
     shape: tuple[int, ...]
     format: str  # as safetensors names it: F32, BF16
     transposed: bool = False  # on disk, rows and columns are the other way round
+    beside: Mapping[str, Stored] = field(
+        default_factory=dict
+    )  # of a quantized matrix: its scales and what else it needs
+
+    @property
+    def quantized(self) -> bool:
+        """Whether these are codes that mean a matrix of `shape`, and no numbers."""
+        return bool(self.beside)
 
 
 def stored_tensors(folder: Path) -> list[Stored]:

@@ -64,6 +64,8 @@ def _placed(tensors: Sequence[Stored], table: Table) -> list[tuple[Stored, Targe
 
 def _checked(tensor: Stored, target: Target, shape: tuple[int, ...]) -> Stored:
     """The tensor as it shall be, [shape], if it is that on disk."""
+    if tensor.quantized and target.name.endswith(".weight") and tensor.shape == shape:
+        return tensor
     if tensor.format not in FLOATS:
         raise UnsupportedModel(
             f"{tensor.name} in {tensor.file.name} is stored as {tensor.format}", hint=f"known: {', '.join(FLOATS)}"

@@ -12,6 +12,7 @@ import torch
 
 from llavacli_core.checkpoint.load import load_network
 from llavacli_core.checkpoint.locate import locate
+from llavacli_core.checkpoint.quantize import quantization
 from llavacli_core.engine import batch
 from llavacli_core.engine.captions import CaptionProcessor
 from llavacli_core.engine.generate import Generation, Stopped, answer
@@ -54,7 +55,7 @@ class Engine:
         return replace(
             self.processor.info,
             dtype=str(weight.dtype).removeprefix("torch."),
-            quant="none",
+            quant=quantization(self.network),
             device=str(weight.device),
         )
 

@@ -46,3 +46,23 @@ class Apart(nn.Module):
         """One row, [in] -> [sum(parts)]."""
         y = torch.cat([torch.mv(weight, x) for weight in self.weights])
         return y if self.bias is None else y.add_(self.bias)
+
+
+class Joined(nn.Module):
+    """Products of the same rows side by side, each in a form of its own: a stack whose parts are stored quantized."""
+
+    def __init__(self, products: Sequence[nn.Module], parts: tuple[int, ...]) -> None:
+        super().__init__()
+        self.parts = parts
+        self.products = nn.ModuleList(products)
+        self.bias: nn.Parameter | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[..., in] -> [..., sum(parts)]."""
+        y = torch.cat([product(x) for product in self.products], dim=-1)
+        return y if self.bias is None else y.add_(self.bias)
+
+    def row(self, x: Tensor) -> Tensor:
+        """One row, [in] -> [sum(parts)]."""
+        y = torch.cat([product.row(x) for product in self.products])  # type: ignore[operator]
+        return y if self.bias is None else y.add_(self.bias)

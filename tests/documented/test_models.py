@@ -401,8 +401,8 @@ def test_number_formats_and_devices(made, checkpoint):
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"load_in_4bit": True},
-        {"quantization_config": core.BitsAndBytesConfig(load_in_4bit=True)},
+        {"quantization_config": "4bit"},
+        {"quantization_config": {"load_in_4bit": True, "bnb_4bit_quant_type": "int4"}},
         {"attn_implementation": "fast"},
         {"device_map": {"a": 0, "b": 1}},
         {"stranger": 1},

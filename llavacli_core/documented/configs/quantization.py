@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any, Self
 
 from llavacli_core.errors import BadOption
+from llavacli_core.schemes import Scheme
 
 if TYPE_CHECKING:
     import torch
@@ -13,7 +15,10 @@ if TYPE_CHECKING:
 
 @dataclass
 class BitsAndBytesConfig:
-    """Weights in 8 or 4 bits. It can be written down; a model loaded with it is refused, as none is quantized yet."""
+    """The weights of the decoder's layers in 8 or 4 bits, by bitsandbytes; the rest stays in the model's `dtype`.
+
+    Products are computed in that format, too, whatever `bnb_4bit_compute_dtype` says.
+    """
 
     load_in_8bit: bool = False
     load_in_4bit: bool = False
@@ -29,6 +34,23 @@ class BitsAndBytesConfig:
     def __post_init__(self) -> None:
         if self.load_in_8bit and self.load_in_4bit:
             raise BadOption("load_in_8bit and load_in_4bit are both set", hint="choose one")
+        if self.bnb_4bit_quant_type not in ("fp4", "nf4"):
+            raise BadOption(f"bnb_4bit_quant_type is fp4 or nf4, not {self.bnb_4bit_quant_type!r}")
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """From values as JSON has them; others than these are passed over."""
+        known = {field.name for field in fields(cls)}
+        return cls(**{name: value for name, value in values.items() if name in known})
+
+    def scheme(self) -> Scheme | None:
+        """What this asks for; None: nothing."""
+        kept = tuple(self.llm_int8_skip_modules or ())
+        if self.load_in_8bit:
+            return Scheme("bnb-8bit", 8, threshold=self.llm_int8_threshold, kept=kept)
+        if self.load_in_4bit:
+            return Scheme(f"bnb-{self.bnb_4bit_quant_type}", 4, nested=self.bnb_4bit_use_double_quant, kept=kept)
+        return None
 
     def to_dict(self) -> dict[str, Any]:
         """All values as JSON has them, number formats by name."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -12,9 +13,11 @@ from torch import Tensor, nn
 
 from llavacli_core.checkpoint.load import load_weights, make_network
 from llavacli_core.checkpoint.locate import locate
+from llavacli_core.checkpoint.quantize import quantization
 from llavacli_core.checkpoint.stored import open_weights, stored_tensors
 from llavacli_core.documented.configs.base import PreTrainedConfig
 from llavacli_core.documented.configs.generation import GenerationConfig
+from llavacli_core.documented.configs.quantization import BitsAndBytesConfig
 from llavacli_core.documented.errors import WrongType
 from llavacli_core.documented.folders import folder_for, hub_options
 from llavacli_core.documented.models.embeddings import WordEmbeddings
@@ -25,9 +28,9 @@ from llavacli_core.families.names import Table, rename
 from llavacli_core.families.registry import family_of
 from llavacli_core.options import Placement
 from llavacli_core.prompt.files import read_json
+from llavacli_core.schemes import Scheme
 
 ATTENTION = {None: "auto", "sdpa": "sdpa", "eager": "eager", "flash_attention_2": "flash"}
-QUANTIZERS = ("quantization_config", "load_in_4bit", "load_in_8bit")
 # What says how to load, not what; here every way of loading is the frugal one.
 LOADING = (
     "low_cpu_mem_usage",
@@ -102,7 +105,8 @@ class PreTrainedModel(WordEmbeddings, nn.Module):
         """The model of a folder, a Hub id or an alias, in evaluation mode.
 
         Keywords: `dtype` (or `torch_dtype`; the stored one by default), `device_map` ("auto" or one device; the CPU by
-        default), `attn_implementation`, `revision`, `local_files_only`; any other sets a value of the config.
+        default), `quantization_config`, `attn_implementation`, `revision`, `local_files_only`; any other sets a value
+        of the config.
         """
         where = hub_options(kwargs)
         placement, dtype = _placement(kwargs), kwargs.pop("dtype", kwargs.pop("torch_dtype", "auto"))
@@ -127,9 +131,10 @@ class PreTrainedModel(WordEmbeddings, nn.Module):
         family = family_of(values)
         parsed = family.read(values)
         stored = parsed.dtype if dtype in (None, "auto") else str(dtype).removeprefix("torch.")
-        placement = Placement(device=placement.device, dtype=stored, attention=placement.attention)
-        network = load_weights(folder, parsed, family.names(values), placement, whole=True)
+        network = load_weights(folder, parsed, family.names(values), replace(placement, dtype=stored), whole=True)
         config.dtype = getattr(torch, stored)
+        if quantization(network) != "none":  # for answers alone: whole numbers have no gradients
+            return cls.around(config, network, _generation(folder)).eval()
         model = cls.around(config, network.requires_grad_(), _generation(folder)).eval()
         model.unused = _unused(folder, model.names)
         return model
@@ -147,6 +152,8 @@ class PreTrainedModel(WordEmbeddings, nn.Module):
         self, save_directory: str | PathLike[str], *, max_shard_size: int | str = "5GB", **_: Any
     ) -> None:
         """Write config.json, generation_config.json and safetensors under the Hub's names."""
+        if (held := quantization(self.network)) != "none":
+            raise BadOption(f"a model quantized here ({held}) cannot be saved", hint="save it without quantization")
         folder = folder_for(save_directory)
         self.config.architectures = [type(self).__name__]
         self.config.dtype = self.dtype
@@ -187,9 +194,6 @@ class PreTrainedModel(WordEmbeddings, nn.Module):
 
 def _placement(options: dict[str, Any]) -> Placement:
     """Takes out of the options what says where and how to compute."""
-    for name in QUANTIZERS:
-        if options.pop(name, None):
-            raise BadOption(f"{name}: quantization is not available yet", hint="leave it out, or dtype=torch.float16")
     for name in LOADING:
         options.pop(name, None)
     if options.pop("use_flash_attention_2", False):
@@ -197,7 +201,24 @@ def _placement(options: dict[str, Any]) -> Placement:
     attention = options.pop("attn_implementation", None)
     if attention not in ATTENTION:
         raise BadOption(f"attn_implementation is eager, sdpa or flash_attention_2, not {attention!r}")
-    return Placement(device=_device(options.pop("device_map", None)), attention=ATTENTION[attention])
+    return Placement(
+        device=_device(options.pop("device_map", None)), quantize=_scheme(options), attention=ATTENTION[attention]
+    )
+
+
+def _scheme(options: dict[str, Any]) -> Scheme | None:
+    """Takes out of the options how weights are to be quantized: a config, its values, or one of the two old flags."""
+    given = options.pop("quantization_config", None)
+    flags: dict[str, Any] = {
+        name: bool(options.pop(name)) for name in ("load_in_8bit", "load_in_4bit") if name in options
+    }
+    if given is None:
+        return BitsAndBytesConfig(**flags).scheme()
+    if isinstance(given, Mapping):
+        given = BitsAndBytesConfig.from_dict(given)
+    if not isinstance(given, BitsAndBytesConfig):
+        raise BadOption(f"quantization_config is a BitsAndBytesConfig, not a {type(given).__name__}")
+    return given.scheme()
 
 
 def _device(device_map: Any) -> str:

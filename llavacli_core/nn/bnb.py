@@ -1,0 +1,86 @@
+"""Linear layers in bitsandbytes' two forms: LLM.int8, and blocks of 4-bit codes from a code book (NF4, FP4)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+
+logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it warns on stderr, of every product anew
+
+from bitsandbytes.autograd._functions import MatmulLtState, matmul, matmul_4bit  # noqa: E402
+from bitsandbytes.functional import QuantState, int8_vectorwise_quant, quantize_4bit  # noqa: E402
+
+from llavacli_core.schemes import Scheme  # noqa: E402
+
+
+def of(weight: Tensor, parts: tuple[int, ...], scheme: Scheme) -> Bnb8bit | Bnb4bit:
+    """A matrix [out, in] as a layer without a bias, quantized on the device where it lies."""
+    if scheme.bits == 8:
+        codes, scale, _ = int8_vectorwise_quant(weight.to(torch.float16))
+        return Bnb8bit(codes, scale, parts, scheme.threshold)
+    code_book = scheme.name.removeprefix("bnb-")
+    return Bnb4bit(*quantize_4bit(weight, compress_statistics=scheme.nested, quant_type=code_book), parts)
+
+
+class Bnb8bit(nn.Module):
+    """y = x W^T + b, codes [out, in] and a scale [out] each; activations are quantized too, but for the outliers."""
+
+    scheme = "bnb-8bit"
+
+    def __init__(self, codes: Tensor, scale: Tensor, parts: tuple[int, ...], threshold: float) -> None:
+        super().__init__()
+        self.parts, self.threshold = parts, threshold
+        self.bias: nn.Parameter | None = None
+        self.register_buffer("codes", codes)
+        self.register_buffer("scale", scale)
+
+    codes: Tensor
+    scale: Tensor
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[..., in] -> [..., out]."""
+        state = MatmulLtState(CB=self.codes, SCB=self.scale)
+        state.threshold, state.has_fp16_weights, state.is_training = self.threshold, False, False
+        y: Tensor = matmul(x, self.codes, state=state)
+        return y if self.bias is None else y.add_(self.bias)
+
+    def row(self, x: Tensor) -> Tensor:
+        """One row, [in] -> [out]."""
+        return self(x[None])[0]  # type: ignore[no-any-return]
+
+
+class Bnb4bit(nn.Module):
+    """The same with `packed` codes; `state` is bitsandbytes' own account of their scales and their code book."""
+
+    def __init__(self, packed: Tensor, state: QuantState, parts: tuple[int, ...]) -> None:
+        super().__init__()
+        self.parts = parts
+        self.scheme = f"bnb-{state.quant_type}"
+        self.bias: nn.Parameter | None = None
+        self.register_buffer("packed", packed.view(-1, 1))
+        self.state: Any = state
+
+    packed: Tensor
+
+    @classmethod
+    def stored(cls, packed: Tensor, beside: dict[str, Tensor], parts: tuple[int, ...]) -> Self:
+        """From the tensors that a checkpoint holds beside the packed codes, all on one device."""
+        return cls(packed.view(torch.uint8), QuantState.from_dict(beside, packed.device), parts)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[..., in] -> [..., out]."""
+        return matmul_4bit(x, self.packed.t(), self.state, bias=self.bias)  # type: ignore[no-any-return]
+
+    def row(self, x: Tensor) -> Tensor:
+        """One row, [in] -> [out]."""
+        return self(x[None])[0]  # type: ignore[no-any-return]
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """Move, as any module does; the scales go along."""
+        super()._apply(fn, recurse)
+        self.state.to(self.packed.device)
+        return self
