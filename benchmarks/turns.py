@@ -51,7 +51,8 @@ def compare(context: int, arguments: argparse.Namespace) -> None:
     mine, reference = (statistics.median(answer.first for answer in answers) for answers in runs.values())
     print(
         f"{arguments.size} {arguments.dtype}, {tokens - TURN} tokens of context, {TURN} new: "
-        f"llavacli {mine * 1e3:.1f} ms, transformers {reference * 1e3:.1f} ms, {reference / mine:.1f} times as fast (promise: {PROMISES[context]})",
+        f"llavacli {mine * 1e3:.1f} ms, transformers {reference * 1e3:.1f} ms, "
+        f"{reference / mine:.1f} times as fast (promise: {PROMISES[context]})",
         flush=True,
     )
 
