@@ -46,9 +46,10 @@ def embed(network: Llava, request: Request, memory: Memory, reused: int) -> Tens
 
 
 @torch.inference_mode()
-def prefill(network: Llava, request: Request, memory: Memory, keys: list[Key], reused: int) -> Tensor:
-    """Compute the positions from `reused` on; scores [1, V] of the token that follows the last."""
+def prefill(network: Llava, request: Request, memory: Memory, keys: list[Key], reused: int, room: int) -> Tensor:
+    """Compute the positions from `reused` on, with `room` for more; scores [1, V] of what follows the last."""
     with memory_for(f"a prompt of {len(keys)} tokens", memory.cache.device, FEWER):
+        memory.cache.reserve(len(keys) + room, geometric=False)
         hidden = network.decoder(embed(network, request, memory, reused), memory.cache)
     logits = check_finite(network.decoder.logits(hidden[:, -1]))
     memory.held += keys[reused:]
@@ -66,7 +67,7 @@ def check_finite(logits: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def step(network: Llava, chosen: Tensor, token_id: int, memory: Memory) -> Tensor:
+def step(network: Llava, chosen: Tensor, token_id: int, *, memory: Memory) -> Tensor:
     """Append a token, [1, 1] on the device and known to the host; scores [1, V] of the next."""
     logits = network.decoder.step(chosen, memory.cache)
     memory.held.append(token_id)

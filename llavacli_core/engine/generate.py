@@ -67,7 +67,7 @@ def answer(
     watch = Stopwatch(runner.device)
     runner.encode()
     watch.lap()
-    logits = runner.prefill()
+    logits = runner.prefill(settled.limit)
     watch.lap()
     transcript = Transcript(tokenizer, settled, request.said)
     if settled.sampling.beams > 1:
@@ -112,16 +112,16 @@ def _decode(
 ) -> Iterator[Text]:
     """Token after token, from the prompt's `logits` [1, V] on."""
     choose = Chooser(settled, request.token_ids, logits)
-    chosen = choose(logits, transcript.ids)
-    shown = transcript.take(int(chosen))
-    while transcript.finish_reason is None:
+    shown = ""
+    for token_id in runner.tokens(logits, choose, transcript.ids, settled.limit):
+        shown = transcript.take(token_id)
+        if transcript.finish_reason is not None:
+            break
         if shown:
             yield Text(shown)
         if stopped():
             shown = transcript.end("interrupted")
-        else:
-            chosen = choose(runner.step(chosen, transcript.ids[-1]), transcript.ids)
-            shown = transcript.take(int(chosen))  # the one synchronisation of a step
+            break
     if shown:
         yield Text(shown)
 

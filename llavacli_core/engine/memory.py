@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from llavacli_core.engine.request import Request
 from llavacli_core.nn.cache import KVCache
+from llavacli_core.nn.graph import StepGraph, graph_of
 from llavacli_core.nn.llava import Llava
 
 Key = int | str  # a position's content: a token id, or for a picture's or a video's token whose it is
@@ -19,6 +21,27 @@ class Memory:
         self.cache = KVCache(network.config.decoder, device=weight.device, dtype=weight.dtype)
         self.held: list[Key] = []  # what stands at each of the cache's positions
         self.features: dict[str, Tensor] = {}
+        self.decoder = network.decoder
+        self.graph: StepGraph | None = None
+
+    @torch.inference_mode()
+    def recorded(self) -> StepGraph | None:
+        """The graph of a step over the cache as it is; None where steps are computed one by one.
+
+        What cannot be recorded is not tried again: the decoder remembers why.
+        """
+        try:
+            self.graph = self.graph or graph_of(self.decoder, self.cache)
+            if self.graph is not None:
+                self.graph.prepare()
+        except RuntimeError as error:
+            self.decoder.unrecorded, self.graph = str(error), None
+        return self.graph
+
+    def took(self, token_id: int) -> None:
+        """The cache's next position has been written, and this is what stands there."""
+        self.cache.length += 1
+        self.held.append(token_id)
 
     def shared(self, keys: list[Key]) -> int:
         """Length of the longest prefix shared with `keys`, less what must be computed anew."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Protocol
 
 import torch
@@ -11,9 +13,13 @@ from llavacli_core.checkpoint.place import memory_for
 from llavacli_core.engine.forward import FEWER, check_finite, encode_pictures, prefill, step
 from llavacli_core.engine.memory import Memory, keys_of
 from llavacli_core.engine.request import Request
+from llavacli_core.engine.sampling import Chooser
+from llavacli_core.engine.tokens import ahead, in_step
 from llavacli_core.nn.encoder_decoder import EncoderDecoder
 from llavacli_core.nn.llava import Llava
 from llavacli_core.nn.rows import Rows
+
+ROOM = 1024  # positions at most that are made ready for an answer before it begins
 
 
 class Network(Protocol):
@@ -41,14 +47,14 @@ class Runner(Protocol):
     def encode(self) -> None:
         """Have the pictures seen."""
 
-    def prefill(self) -> Tensor:
-        """Compute the prompt; scores of the first new token, [1, V]."""
+    def prefill(self, limit: int = 0) -> Tensor:
+        """Compute the prompt; scores of the first new token, [1, V]. `limit` is how many new tokens there may be."""
 
-    def step(self, chosen: Tensor, token_id: int) -> Tensor:
-        """Append a token, [1, 1] on the device and known to the host; scores of the next, [1, V]."""
+    def tokens(self, logits: Tensor, choose: Chooser, said: Sequence[int], limit: int) -> Iterator[int]:
+        """New ids, the first chosen by `logits`. The caller adds each to `said`, and asks for at most `limit`."""
 
     def rows(self) -> Rows:
-        """What was prefilled, as one row to be decoded together with others; `step` is not called any more then."""
+        """What was prefilled, as one row to be decoded together with others; `tokens` is not called then."""
 
 
 class Conversation:
@@ -64,13 +70,16 @@ class Conversation:
         """Pictures that no cached position covers and that were never encoded go through the tower."""
         encode_pictures(self.network, self.request, self.memory, self.cached)
 
-    def prefill(self) -> Tensor:
+    def prefill(self, limit: int = 0) -> Tensor:
         """The positions that are not cached, in one pass."""
-        return prefill(self.network, self.request, self.memory, self.keys, self.cached)
+        return prefill(self.network, self.request, self.memory, self.keys, self.cached, min(limit, ROOM))
 
-    def step(self, chosen: Tensor, token_id: int) -> Tensor:
-        """One position more, which the memory keeps."""
-        return step(self.network, chosen, token_id, self.memory)
+    def tokens(self, logits: Tensor, choose: Chooser, said: Sequence[int], limit: int) -> Iterator[int]:
+        """Ids whose positions the memory keeps, all but the last one's. With a graph the device runs ahead."""
+        graph = None if choose.looks_back else self.memory.recorded()
+        if graph is None:
+            return in_step(partial(step, self.network, memory=self.memory), choose, logits, said)
+        return ahead(graph, self.memory, choose, logits, said, limit)
 
     @torch.inference_mode()
     def rows(self) -> Rows:
@@ -97,14 +106,18 @@ class Caption:
             self.row = self.network.start(self.network.encode(pixels))
 
     @torch.inference_mode()
-    def prefill(self) -> Tensor:
+    def prefill(self, limit: int = 0) -> Tensor:
         """The start token, and what was said already."""
         for token_id in self.request.token_ids:
             logits = self.network.step(torch.tensor([token_id], device=self.device), self.row)
         return check_finite(logits)
 
+    def tokens(self, logits: Tensor, choose: Chooser, said: Sequence[int], limit: int) -> Iterator[int]:
+        """Ids, step by step."""
+        return in_step(self._step, choose, logits, said)
+
     @torch.inference_mode()
-    def step(self, chosen: Tensor, token_id: int) -> Tensor:
+    def _step(self, chosen: Tensor, token_id: int) -> Tensor:
         """One position more."""
         return self.network.step(chosen[0], self.row)
 

@@ -34,6 +34,11 @@ class Chooser:
         """Whether the highest score is the choice, whatever was said before."""
         return self.seen is None and self.generator is None and not self.rules.bind
 
+    @property
+    def looks_back(self) -> bool:
+        """Whether the host must know all that was said before it can choose."""
+        return self.rules.bind
+
     def __call__(self, logits: Tensor, said: Sequence[int]) -> Tensor:
         """Logits [1, V] after the new ids `said` -> the next id, [1, 1], still on the device."""
         if self.seen is not None:

@@ -43,10 +43,13 @@ class KVCache:
         """Positions there is room for."""
         return self.layers[0].keys.shape[2]
 
-    def reserve(self, length: int) -> None:
-        """Make room for `length` positions in all; what is in use is kept. Growth is geometric, in whole blocks."""
+    def reserve(self, length: int, *, geometric: bool = True) -> None:
+        """Make room for `length` positions in all, in whole blocks; what is in use is kept.
+
+        Growth is geometric, for those who come back for each position; who comes once gets what was asked for.
+        """
         if length > self.capacity:
-            self._allocate(max(length, self.capacity + self.capacity // 2))
+            self._allocate(max(length, self.capacity + self.capacity // 2) if geometric else length)
 
     def truncate(self, length: int) -> None:
         """Forget all positions from `length` on."""

@@ -124,6 +124,7 @@ class Decoder(nn.Module):
     def __init__(self, config: DecoderConfig, *, kernel: str = "sdpa") -> None:
         super().__init__()
         self.config, self.kernel = config, kernel
+        self.unrecorded: str | None = None  # why its steps cannot be recorded as a graph, where that was tried
         self.embedding = Linear(config.hidden_size, config.vocab_size, bias=False)
         self.blocks = nn.ModuleList(Block(config, window, kernel) for window in config.sliding_windows)
         self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps)

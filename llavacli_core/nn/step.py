@@ -8,7 +8,7 @@ D hidden size  H heads  K key-value heads  C head dim  S positions  V vocabulary
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -46,14 +46,31 @@ class RowNorm:
 class Layer:
     """What one layer's arithmetic needs, looked up beforehand."""
 
-    attention_norm: RowNorm
+    attention_norm: Product
     qkv: Product
     out: Product
-    mlp_norm: RowNorm
+    mlp_norm: Product
     gate_up: Product
     down: Product
     act: Callable[[Tensor], Tensor]
     window: int | None
+
+
+def layers_of(blocks: Sequence[Block], norm: Callable[[RMSNorm], Product]) -> list[Layer]:
+    """The blocks' arithmetic for one row, with `norm` in the place of each of their norms."""
+    return [
+        Layer(
+            attention_norm=norm(block.attention_norm),
+            qkv=block.attention.qkv.row,
+            out=block.attention.out.row,
+            mlp_norm=norm(block.mlp_norm),
+            gate_up=block.mlp.gate_up.row,
+            down=block.mlp.down.row,
+            act=block.mlp.act,
+            window=block.attention.window,
+        )
+        for block in blocks
+    ]
 
 
 class Step:
@@ -67,19 +84,7 @@ class Step:
             config.num_key_value_heads,
             config.head_dim,
         )
-        self.layers = [
-            Layer(
-                attention_norm=RowNorm(block.attention_norm),
-                qkv=block.attention.qkv.row,
-                out=block.attention.out.row,
-                mlp_norm=RowNorm(block.mlp_norm),
-                gate_up=block.mlp.gate_up.row,
-                down=block.mlp.down.row,
-                act=block.mlp.act,
-                window=block.attention.window,
-            )
-            for block in cast("list[Block]", decoder.blocks)
-        ]
+        self.layers = layers_of(cast("list[Block]", decoder.blocks), RowNorm)
         self.kernel = decoder.kernel
         self.norm = RowNorm(decoder.norm)
         self.head: Product = (decoder.embedding if decoder.head is None else decoder.head).row

@@ -1,0 +1,86 @@
+"""One more token, for one row, in shapes that never change: what a CUDA graph records once and replays for each token.
+
+`Step` takes its position from the host and looks at so many keys. Here the position is a tensor, keys and values are
+written to where it says, and attention goes over the whole room of the cache, masked by it. The two are equal up to
+rounding (tests/nn/test_static_step.py).
+
+D hidden size  H heads  K key-value heads  G heads of a group  C head dim  S room of the cache  V vocabulary
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import torch
+from torch import Tensor
+
+from llavacli_core.nn.cache import KVCache
+from llavacli_core.nn.step import layers_of
+
+if TYPE_CHECKING:
+    from llavacli_core.nn.decoder import Block, Decoder
+
+SPLIT = 256  # positions summed up by themselves; the room of a cache is a multiple of it
+
+
+class StaticStep:
+    """The step of one decoder. Nothing in it asks the host for a number that changes from token to token."""
+
+    def __init__(self, decoder: Decoder) -> None:
+        config = decoder.config
+        self.embedding = decoder.embedding.weight
+        self.heads, self.kv_heads, self.head_dim = (
+            config.num_attention_heads,
+            config.num_key_value_heads,
+            config.head_dim,
+        )
+        blocks = cast("list[Block]", decoder.blocks)
+        # torch's own norm is one kernel on a device, where `RowNorm` would be four.
+        self.layers = layers_of(blocks, lambda norm: norm)
+        self.norm = decoder.norm
+        self.head = (decoder.embedding if decoder.head is None else decoder.head).row
+
+    def __call__(self, token: Tensor, position: Tensor, cache: KVCache) -> Tensor:
+        """Write the id `token` [1, 1] into the cache at `position` [1]; scores of the next, [1, V].
+
+        The cache's `length` is neither read nor changed, and there must be room.
+        """
+        cos, sin = (
+            cache.rotary.cos.index_select(0, position)[0],
+            cache.rotary.sin.index_select(0, position)[0],
+        )  # [1, C]
+        distance = position - torch.arange(cache.capacity, device=position.device)  # [S]
+        hidden = {
+            window: distance < 0 if window is None else (distance < 0) | (distance >= window)
+            for window in {layer.window for layer in self.layers}
+        }
+        turning, swap = self.heads + self.kv_heads, self.head_dim // 2
+        x = self.embedding.index_select(0, token[0])[0]  # [D]
+        for layer, held in zip(self.layers, cache.layers, strict=True):
+            qkv = layer.qkv(layer.attention_norm(x)).view(-1, self.head_dim)  # [H + 2 K, C]
+            qk = qkv[:turning]
+            qk = torch.addcmul(qk * cos, qk.roll(swap, -1), sin)
+            held.keys.index_copy_(2, position, qk[None, self.heads :, None])
+            held.values.index_copy_(2, position, qkv[None, turning:, None])
+            q = qk[: self.heads].view(self.kv_heads, -1, self.head_dim)  # [K, G, C]
+            y = attend_over_room(q, held.keys[0], held.values[0], hidden[layer.window])  # [K, G, C]
+            x = x + layer.out(y.reshape(-1))
+            gate, up = layer.gate_up(layer.mlp_norm(x)).chunk(2)
+            x = x + layer.down(layer.act(gate).mul_(up))
+        return self.head(self.norm(x))[None]
+
+
+def attend_over_room(query: Tensor, keys: Tensor, values: Tensor, hidden: Tensor) -> Tensor:
+    """Queries [K, G, C] over keys and values [K, S, C] where `hidden` [S] is false -> [K, G, C].
+
+    Two products and a softmax, rather than one call of torch's attention: with a mask that has no kernel on CUDA that
+    shares the keys of a head among several processors, and one query has few heads (a Qwen2 four) for many processors.
+    Here the first product is spread over the keys, and the second over runs of `SPLIT` of them, whose sums are added.
+    Unused room must be finite: nothing times NaN is NaN.
+    """
+    heads, room, size = keys.shape
+    scores = torch.bmm(query * size**-0.5, keys.transpose(1, 2))  # [K, G, S]
+    weights = scores.masked_fill(hidden, float("-inf")).softmax(-1, dtype=torch.float32).to(query.dtype)
+    runs = weights.unflatten(2, (-1, SPLIT)).transpose(1, 2).reshape(-1, query.shape[1], SPLIT)  # [K S / 256, G, 256]
+    sums = torch.bmm(runs, values.reshape(-1, SPLIT, size)).view(heads, room // SPLIT, -1, size)
+    return sums.sum(1, dtype=torch.float32).to(query.dtype)
