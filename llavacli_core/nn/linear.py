@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+
+from llavacli_core.nn.product import product
 
 
 class Linear(nn.Module):
@@ -20,7 +21,7 @@ class Linear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[..., in] -> [..., sum(parts)]."""
-        return F.linear(x, self.weight, self.bias)
+        return product(x, self.weight, self.bias)
 
     def row(self, x: Tensor) -> Tensor:
         """One row, [in] -> [sum(parts)]: bound by reading W, which `mv` does up to 1.6 x as fast on a CPU."""
@@ -39,7 +40,7 @@ class Apart(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[..., in] -> [..., sum(parts)]."""
-        y = torch.cat([F.linear(x, weight) for weight in self.weights], dim=-1)
+        y = torch.cat([product(x, weight) for weight in self.weights], dim=-1)
         return y if self.bias is None else y.add_(self.bias)
 
     def row(self, x: Tensor) -> Tensor:

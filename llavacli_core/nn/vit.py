@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from itertools import islice
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from llavacli_core.config import VisionConfig
 from llavacli_core.nn.activations import ACTIVATIONS
 from llavacli_core.nn.linear import Linear
 from llavacli_core.nn.norms import LayerNorm
+from llavacli_core.nn.product import convolution
 from llavacli_core.nn.self_attention import RelativePositionBias, SelfAttention
 from llavacli_core.nn.trace import Trace
 
@@ -68,7 +68,7 @@ class VisionTransformer(nn.Module):
         """[N, 3, S, S] -> [N, P, D]."""
         if pixels.shape[-2:] != self.config.image_size:
             raise ValueError(f"pictures of {tuple(pixels.shape[-2:])} pixels for a network of {self.config.image_size}")
-        x = F.conv2d(pixels, self.patch_weight, self.patch_bias, stride=self.config.patch_size)
+        x = convolution(pixels, self.patch_weight, self.patch_bias, self.config.patch_size)
         x = x.flatten(2).transpose(1, 2)
         tokens = [token for token in (self.class_embedding, self.distillation_embedding) if token is not None]
         if tokens:
