@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from llavacli.options import MODEL, flag
 from llavacli.render.columns import bytes_of
@@ -155,16 +155,15 @@ def pull_line(name: str, options: Mapping[str, str | None], *flags: str) -> str:
     return shlex.join(["llavacli", "models", "pull", name, *flags, *given])
 
 
-def told_by_the_hub(sheet: core.Sheet, revision: str | None, cache: str | None) -> dict[str, Any]:
-    """How much a pull would fetch, and the Hub's count of parameters where the weights are not here; {} if unknown."""
+def to_fetch(name: str, revision: str | None, cache: str | None) -> int | None:
+    """Bytes that a pull would fetch; None where the Hub cannot be asked."""
     import llavacli_core as core
 
     try:
-        plan = core.plan_pull(sheet.id, revision=revision, cache=cache)
+        plan = core.plan_pull(name, revision=revision, cache=cache)
     except core.errors.CoreError:
-        return {}
-    counted = sum(sheet.parameters.values()) or plan.listing.parameters
-    return {"to_fetch": plan.size - plan.resumed, "parameters": counted}
+        return None
+    return plan.size - plan.resumed
 
 
 def _to_fetch(plan: core.Pull) -> str:

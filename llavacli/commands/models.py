@@ -25,7 +25,7 @@ from llavacli.pulling import (
     pull_one,
     repair,
     sound,
-    told_by_the_hub,
+    to_fetch,
 )
 from llavacli.render.columns import bytes_of
 from llavacli.render.text import escaped
@@ -155,12 +155,12 @@ def info(
     _, output = _streams(terminal)
     name = os.path.expanduser(model)
     sheet = core.load_sheet(name, revision=revision, offline=offline, cache=cache_dir)
-    about: dict[str, Any] = {"parameters": sum(sheet.parameters.values()) or None, "to_fetch": None, "pull": None}
+    about: dict[str, Any] = {"to_fetch": None, "pull": None, "prompt": None}
     if sheet.missing and sheet.revision is not None:
         about["pull"] = pull_line(sheet.id, {"--revision": revision, "--cache-dir": cache_dir})
-        if not offline:
-            about |= told_by_the_hub(sheet, revision, cache_dir)
-    about["prompt"] = core.sample_prompt(sheet) if prompt and sheet.takes_prompt else None
+        about["to_fetch"] = None if offline else to_fetch(sheet.id, revision, cache_dir)
+    if prompt and sheet.takes_prompt:
+        about["prompt"] = core.sample_prompt(sheet)
     write_sheet(sheet, about, output, json=json)
     return 0
 

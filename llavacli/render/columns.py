@@ -29,7 +29,7 @@ def write_table(rows: Sequence[Sequence[str]], output: Output) -> None:
     room = shutil.get_terminal_size().columns - sum(widths[:-1]) - 2 * len(widths[:-1])
     for number, row in enumerate(safe):
         cells = [set_cell_size(value, width) for value, width in zip(row, widths[:-1], strict=False)]
-        text = "  ".join([*cells, shortened(row[-1], max(room, NARROWEST))])
+        text = "  ".join([*cells, shortened(row[-1], max(room, NARROWEST))]).rstrip()
         output.write(f"\x1b[1m{text}\x1b[0m\n" if number == 0 and output.colored else f"{text}\n")
 
 

@@ -137,13 +137,9 @@ def _facts(sheet: core.Sheet, about: Mapping[str, Any]) -> Iterator[tuple[str, s
     if sheet.takes_prompt:
         yield from _costs(sheet)
     yield "takes", ", ".join(_abilities(sheet))
-    yield "context", f"{sheet.positions} positions for prompt and answer"
-    counted = about["parameters"]
-    if counted:
-        formats = ", ".join(sheet.parameters) or sheet.dtype
-        yield "parameters", f"{_count(counted)} ({formats})"
-    else:
-        yield "dtype", sheet.dtype
+    yield "context", f"{sheet.positions} positions" + (" for prompt and answer" if sheet.takes_prompt else "")
+    stored = ", ".join(sheet.stored) if sheet.stored else f"{sheet.dtype}, by its config.json"
+    yield "parameters", f"{_count(sheet.parameters)} ({stored})"
     yield "size", f"{bytes_of(sheet.size)} in {sheet.folder}"
     if sheet.missing:
         yield "missing", ", ".join(sheet.missing)
@@ -213,8 +209,8 @@ def _sheet(sheet: core.Sheet, about: Mapping[str, Any]) -> dict[str, Any]:
         else {"frames": clip.frames, "tokens": clip.tokens, "tokens_per_frame": clip.tokens_per_frame},
         "positions": sheet.positions,
         "dtype": sheet.dtype,
-        "parameters": about["parameters"],
-        "stored": dict(sheet.parameters),
+        "parameters": sheet.parameters,
+        "stored": dict(sheet.stored),
         "size": sheet.size,
         "missing": list(sheet.missing),
         "to_fetch": about["to_fetch"],

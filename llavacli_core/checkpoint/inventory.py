@@ -9,7 +9,7 @@ from os import PathLike
 from pathlib import Path
 
 from llavacli_core.checkpoint.cache import Repository, files_in, recorded, repositories
-from llavacli_core.checkpoint.needed import missing_files, wanted
+from llavacli_core.checkpoint.needed import is_weights, missing_files, wanted
 from llavacli_core.errors import CoreError
 from llavacli_core.families.registry import CAPTIONERS, PUBLISHED, family_of
 from llavacli_core.prompt.files import read_json
@@ -73,8 +73,9 @@ def _measured(
     folder: Path, *, id: str, family: str | None, revision: str | None, refs: tuple[str, ...], partial: int = 0
 ) -> CachedModel:
     """Sizes and times of a folder's files."""
-    stats = [stat for name in files_in(folder) if (stat := _stat(folder / name)) is not None]
-    missing = lacking(folder)
+    found = {name: stat for name in files_in(folder) if (stat := _stat(folder / name)) is not None}
+    used = [stat for name, stat in found.items() if is_weights(name)]  # the others are read by every list, too
+    stats, missing = list(found.values()), lacking(folder)
     return CachedModel(
         id=id,
         family=family,
@@ -82,7 +83,7 @@ def _measured(
         refs=refs,
         folder=folder,
         size=sum(stat.st_size for stat in stats) + (partial if missing else 0),
-        accessed=max((stat.st_atime for stat in stats), default=0.0),
+        accessed=max((stat.st_atime for stat in used or stats), default=0.0),
         modified=max((stat.st_mtime for stat in stats), default=0.0),
         missing=tuple(missing),
     )

@@ -17,7 +17,7 @@ def wanted(files: Collection[str], *, weights: bool) -> list[str]:
     The order is that of fetching: config.json first, tokenizer.json last but for weights, so that a download that is
     cut short is never taken for a whole one.
     """
-    top = {name for name in files if "/" not in name}
+    top = {name for name in files if "/" not in name and "\\" not in name}
     parts = () if "tokenizer.json" in top else {name for names in VOCABULARIES for name in names}
     weight = "model*.safetensors" if top & {SINGLE[0], INDICES[0]} else "pytorch_model*.bin"
     chosen = (

@@ -54,6 +54,8 @@ class InCache:
     def finish(self, revision: str | None) -> None:
         """All has come: note which commit the branch or tag stands at, as huggingface_hub does."""
         name = revision or MAIN
+        if ".." in Path(name).parts:
+            return
         if not COMMIT.fullmatch(name) and self.repository.commit(name) != self.commit:
             _write(self.repository.folder / "refs" / name, self.commit)
 

@@ -86,7 +86,9 @@ class Pull:
         self.check_room()
         # The small ones one after the other: config.json is first, and the last one stands for all.
         for files, threads in ((self._fetched(weights=False), 1), (self._fetched(weights=True), THREADS)):
-            if files and is_weights(files[0].name):
+            if not files:
+                continue
+            if is_weights(files[0].name):
                 self._check_shards()
             jobs = [partial(self._job, file) for file in files]
             before = self.size - sum(file.size for file in files) if threads > 1 else 0

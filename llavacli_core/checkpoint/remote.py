@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
-from llavacli_core.checkpoint.cache import is_offline
+from llavacli_core.checkpoint.cache import COMMIT, ETAG, is_offline
 from llavacli_core.errors import CoreError, ModelMissing, Unreachable
 from llavacli_core.families.registry import ALIASES
 
@@ -33,8 +33,6 @@ class Listing:
     id: str
     commit: str
     files: tuple[RemoteFile, ...]
-    names: frozenset[str]  # of all its files
-    parameters: int | None  # as the Hub counted them
 
     @property
     def size(self) -> int:
@@ -61,8 +59,7 @@ def list_files(name: str, revision: str | None, choose: Callable[[Collection[str
         assert info.sha is not None
         siblings = {each.rfilename: each for each in info.siblings or ()}
         files = [_file(name, info.sha, siblings[chosen]) for chosen in choose(siblings)]
-    counted = getattr(info.safetensors, "total", None)
-    return Listing(id=name, commit=info.sha, files=tuple(files), names=frozenset(siblings), parameters=counted)
+    return Listing(id=name, commit=info.sha, files=tuple(files))
 
 
 def _file(name: str, commit: str, sibling: Any) -> RemoteFile:
@@ -74,11 +71,11 @@ def _file(name: str, commit: str, sibling: Any) -> RemoteFile:
     if size is None or etag is None:
         about = get_hf_file_metadata(url, timeout=CONNECT_SECONDS)
         size, etag = about.size, about.etag
-        if size is None or not etag:
-            raise Unreachable(
-                f"{constants.ENDPOINT} tells no hash or no size of {name}'s {sibling.rfilename}",
-                hint="set HF_ENDPOINT to another mirror, or to none",
-            )
+    if size is None or not ETAG.fullmatch(etag or "") or not COMMIT.fullmatch(commit):  # they become names of files
+        raise Unreachable(
+            f"{constants.ENDPOINT} tells no hash or no size of {sibling.rfilename} in {name}",
+            hint="set HF_ENDPOINT to another mirror, or to none",
+        )
     return RemoteFile(name=sibling.rfilename, size=size, etag=etag, url=url)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from llavacli_core.checkpoint.headers import Header, count_parameters, read_head
 from llavacli_core.checkpoint.inventory import lacking, on_disk
 from llavacli_core.checkpoint.locate import Located, hub_id, locate
 from llavacli_core.checkpoint.needed import missing_files
+from llavacli_core.checkpoint.parts import parts_of
 from llavacli_core.checkpoint.shards import weights_of
 from llavacli_core.checkpoint.shelf import snapshot_of
 from llavacli_core.config import CaptionerConfig, ModelConfig
@@ -67,8 +68,9 @@ class Sheet:
     marks: bool  # whether it was trained on marks
     positions: int
     dtype: str
-    parameters: Mapping[str, int] = field(default_factory=dict)  # by the format they are stored in; none if unknown
-    size: int
+    parameters: int  # as stored, or where no weights can be read as config.json has it
+    stored: Mapping[str, int]  # how many numbers in each format, as headers say; none where they cannot be read
+    size: int  # bytes on disk
     missing: tuple[str, ...]
 
 
@@ -82,7 +84,7 @@ def load_sheet(
     located = _located(os.fspath(model), revision, offline=offline, cache=cache)
     folder = located.folder
     description = describe(folder)
-    on = on_disk(folder, located.id)
+    config, on, stored = description.model, on_disk(folder, located.id), _stored(folder)
     dialect, origin = (None, None) if isinstance(description, CaptionerDescription) else _template(located)
     family = description.family
     return Sheet(
@@ -94,13 +96,14 @@ def load_sheet(
         template=dialect,
         template_origin=origin,
         pictures=_pictures(description),
-        clip=_clip(description.model),
+        clip=_clip(config),
         takes_prompt=isinstance(description, Description),
         several_images=family.takes_several(located.id),
         marks=family.marks,
-        positions=description.model.decoder.positions,
-        dtype=description.model.dtype,
-        parameters=_parameters(folder),
+        positions=config.decoder.positions,
+        dtype=config.dtype,
+        parameters=sum(stored.values()) or sum(part.weights.parameters for part in parts_of(config, whole=True)),
+        stored=stored,
         size=on.size,
         missing=on.missing,
     )
@@ -138,7 +141,7 @@ def _template(located: Located) -> tuple[str | None, str | None]:
 
 
 def _pictures(description: Description | CaptionerDescription) -> tuple[PictureCost, ...]:
-    """What pictures of typical sizes cost; one line where all cost the same."""
+    """What pictures of typical sizes cost."""
     costs = []
     for width, height in TYPICAL:
         grid = grid_for(width, height, description.images)
@@ -156,8 +159,8 @@ def _clip(model: ModelConfig | CaptionerConfig) -> ClipCost | None:
     return ClipCost(frames, video_tokens(frames, model), video_tokens(1, model))
 
 
-def _parameters(folder: Path) -> dict[str, int]:
-    """From the headers of safetensors; unknown for pickled weights, and where a file is missing or damaged."""
+def _stored(folder: Path) -> dict[str, int]:
+    """What the headers of safetensors say; nothing for pickled weights, and where a file is missing or damaged."""
     if lacking(folder):
         return {}
     try:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 
 import pytest
 
 from llavacli_core import errors
 from llavacli_core.checkpoint import places, transfer
 from llavacli_core.checkpoint.hub import cached as found
-from llavacli_core.checkpoint.shelf import plan_pull
+from llavacli_core.checkpoint.needed import wanted
+from llavacli_core.checkpoint.shelf import plan_pull, plan_removal, plan_verification
+from llavacli_core.checkpoint.verify import Checked
+from tests.checkpoint import fake_hub
 from tests.checkpoint.conftest import NAME, SHARDS, pull
 from tests.checkpoint.fake_hub import COMMIT
 
@@ -137,6 +141,21 @@ def test_another_revision_shares_the_blobs_it_has_in_common(hub, pulled, reposit
     assert (plan.folder / "tokenizer.json").read_text() != (pulled / "tokenizer.json").read_text()
 
 
+def test_where_there_are_no_links_the_files_themselves_are_there(hub, cached, monkeypatch):
+    def refuse(*_):
+        raise OSError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "symlink", refuse)
+    folder = pull().folder
+    assert not any((folder / name).is_symlink() for name in NEEDED)
+    assert found(NAME, None) == folder
+    assert not pull().fetched
+    assert not list(cached.blob("").iterdir())
+    checked = [each for each in plan_verification(NAME).run() if isinstance(each, Checked)]
+    assert {each.problem for each in checked} == {None}
+    assert plan_removal(NAME).freed >= sum((folder / name).stat().st_size for name in NEEDED)
+
+
 def test_a_commit_leaves_no_branch(hub, cached):
     pull(revision=COMMIT)
     assert cached.refs() == {}
@@ -202,6 +221,34 @@ def test_files_that_came_some_other_way_are_kept_if_they_are_the_same(hub, tmp_p
     pull(folder=place)
     assert hub.served == (repository / SHARDS[1]).stat().st_size
     assert (place / SHARDS[1]).read_bytes() == (repository / SHARDS[1]).read_bytes()
+
+
+def test_huggingface_hub_finds_what_was_pulled_to_a_folder(hub, tmp_path):
+    from huggingface_hub import snapshot_download
+
+    pull(folder=tmp_path / "mine")
+    hub.served = 0
+    snapshot_download(NAME, local_dir=tmp_path / "mine", allow_patterns=NEEDED)
+    assert hub.served == 0
+
+
+def test_names_that_lead_elsewhere_are_refused(hub, tmp_path, monkeypatch):
+    monkeypatch.setattr(fake_hub, "etag", lambda name, data: "../../../outside")
+    with pytest.raises(errors.Unreachable, match="no hash"):
+        pull()
+    assert wanted(["config.json", "..\\a.json", "../b.json", "/c.json"], weights=True) == ["config.json"]
+
+
+def test_two_pulls_at_once_fetch_everything_once(hub, cached):
+    hub.rate = 400_000
+    plans = [plan_pull(NAME), plan_pull(NAME)]
+    running = [threading.Thread(target=lambda plan=plan: list(plan.run())) for plan in plans]
+    for thread in running:
+        thread.start()
+    for thread in running:
+        thread.join()
+    assert hub.served == sum(file.size for file in plans[0].files if file.name in SHARDS)
+    assert found(NAME, None)
 
 
 def test_a_shard_that_the_repository_lacks_is_known_before_the_others_are_fetched(hub, repository):

@@ -249,6 +249,23 @@ def test_rm_asks_and_frees(pulled, here, cached):
     assert here("models", "rm", "--yes", NAME).returncode == 5
 
 
+@pytest.mark.parametrize(("typed", "stays"), [(b"n", True), (b"", True), (b"y", False)])
+def test_rm_on_a_terminal(pulled, cached, typed, stays):
+    import pty
+
+    ours, theirs = pty.openpty()
+    running = start("rm", NAME, stdin=theirs, stderr=theirs)
+    os.close(theirs)
+    shown = b""
+    while b"[y/N]" not in shown:
+        shown += os.read(ours, 1000)
+    os.write(ours, typed + b"\n")
+    assert running.wait() == 0
+    running.communicate()
+    assert b"free 3.7 MB" in shown
+    assert cached.folder.exists() is stays
+
+
 def test_rm_of_a_revision_keeps_what_others_share(pulled, hub, here, home, cached):
     hub.commit = "f" * 40
     (home / "repository" / "generation_config.json").write_text('{"eos_token_id": 3}')
