@@ -1,13 +1,15 @@
 """`python -m llavacli`, and the console script: signals first, so that even Ctrl-C during the imports is quiet."""
 
-import contextlib
+import signal
 import sys
-
-from llavacli import signals
 
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # until ours is there: Python's own would leave a traceback
+    from llavacli import signals
+
     stopper = signals.Stopper()
     stopper.install()
     code = 0
@@ -31,8 +33,10 @@ def _flush() -> None:
     """Write what Python still holds; our own output is unbuffered, a library's may not be."""
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
-            with contextlib.suppress(OSError, ValueError):
+            try:
                 stream.flush()
+            except (OSError, ValueError):
+                continue
 
 
 if __name__ == "__main__":

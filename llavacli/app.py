@@ -9,7 +9,6 @@ from typing import Annotated, Any
 import typer
 
 from llavacli import streams
-from llavacli.__main__ import main
 from llavacli.command import SETTLED, Command, Group, command
 from llavacli.commands.caption import CaptionCommand, caption
 from llavacli.commands.chat import chat
@@ -37,8 +36,6 @@ Examples:
 EPILOG = """Options can also be set in the environment (LLAVACLI_MAX_TOKENS=128), in ./llavacli.toml, or in the user's
 config.toml (max-tokens = 128). An option that may be repeated takes a list there, and in the environment one value per
 line."""
-
-__all__ = ["app", "main", "run"]
 
 app = typer.Typer(
     name="llavacli",
@@ -68,7 +65,7 @@ def root(
         typer.echo(f"llavacli {core.__version__}")
         raise typer.Exit
     if ctx.invoked_subcommand is None:
-        typer.echo(ctx.get_help(), err=True)
+        Notes().raw(f"{ctx.get_help()}\n")
         raise typer.Exit(USAGE)
 
 

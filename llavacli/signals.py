@@ -21,7 +21,7 @@ class Stopper:
 
     def __init__(self) -> None:
         self.signum: int | None = None
-        self.restore: Callable[[], None] = lambda: None  # undone even when leaving at once: the terminal's modes
+        self.restore: Callable[[], None] = lambda: None  # done even when leaving at once: the terminal's modes, ...
         self._stop: Callable[[], None] | None = None
 
     @property
@@ -68,16 +68,21 @@ class Stopper:
     def _signalled(self, signum: int, frame: FrameType | None) -> None:
         """Handle a signal: see the class."""
         if self.signum is not None:
-            self.restore()
-            leave_at_once(128 + signum)
+            self._leave(signum)
         self.signum = signum
         if self._stop is not None:
             self._stop()
             return
         if frame is not None and frame.f_code.co_filename.startswith("<frozen importlib"):
-            self.restore()  # an exception there may be swallowed, or leave the lock on imports held for ever
-            leave_at_once(self.exit_code)
+            self._leave(signum)  # an exception there may be swallowed, or leave the lock on imports held for ever
         raise Interrupted
+
+    def _leave(self, signum: int) -> None:
+        """End the process at once, whatever comes of putting things in order."""
+        try:
+            self.restore()
+        finally:
+            leave_at_once(128 + signum)
 
 
 def leave_at_once(code: int) -> NoReturn:

@@ -22,9 +22,9 @@ class Bar:
         self._drawn_at: float | None = None
 
     def tick(self) -> None:
-        """Draw it anew, if that is due."""
+        """Draw it anew, if that is due; not over what others write while this process is in the background."""
         now = time.monotonic()
-        if self._is_shown and (self._drawn_at is None or now - self._drawn_at >= EVERY):
+        if self._is_shown and (self._drawn_at is None or now - self._drawn_at >= EVERY) and _is_in_foreground():
             self._drawn_at = now
             self._notes.raw(CLEAR + self._line())
 
@@ -35,11 +35,27 @@ class Bar:
             self._drawn_at = None
 
     def _line(self) -> str:
-        """The line, no wider than the terminal."""
+        """The line, no wider than the terminal; where there is no room for both, the figures alone."""
         done = WIDTH * self._tally.ended // max(self._tally.total, 1)
-        text = f"{FULL * done}{EMPTY * (WIDTH - done)} {self._tally.progress()}"
-        try:
-            columns = os.get_terminal_size(2).columns or 80
-        except OSError:
-            columns = 80
-        return text[: columns - 1]
+        figures, columns = self._tally.progress(), _columns() - 1
+        text = f"{FULL * done}{EMPTY * (WIDTH - done)} {figures}"
+        return text if len(text) <= columns else figures[: max(columns, 0)]
+
+
+def _columns() -> int:
+    """The terminal's width: what the user says it is, else what stderr's terminal says."""
+    told = os.environ.get("COLUMNS", "")
+    if told.isascii() and told.isdigit() and int(told):
+        return int(told)
+    try:
+        return os.get_terminal_size(2).columns or 80
+    except OSError:
+        return 80
+
+
+def _is_in_foreground() -> bool:
+    """Whether the terminal of stderr is this process's to write to, as a shell has it; where none says, it is."""
+    try:
+        return os.tcgetpgrp(2) == os.getpgrp()
+    except (OSError, AttributeError):
+        return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -61,9 +62,12 @@ def listed(file: str, *, null: bool) -> list[str]:
                 data = opened.read()
         except OSError as error:
             raise UsageError(f"{file}: {error.strerror}", hint="--files-from takes a list of paths") from error
-    lines = data.split(b"\0") if null else [line.removesuffix(b"\r") for line in data.split(b"\n")]
-    if not null and b"\0" in data:
+    if null:
+        lines = data.split(b"\0")
+    elif b"\0" in data:
         raise UsageError("the list of paths holds NUL", hint="add -0 for a list as find -print0 has it")
+    else:  # Windows' editors end lines, and begin files, in a way of their own
+        lines = [line.removesuffix(b"\r") for line in data.removeprefix(codecs.BOM_UTF8).split(b"\n")]
     return ["./-" if line == b"-" else os.fsdecode(line) for line in lines if line]
 
 

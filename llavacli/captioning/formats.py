@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from llavacli.captioning.ledger import lines
@@ -15,6 +16,7 @@ from llavacli.captioning.picture import Picture
 from llavacli.captioning.provenance import LENGTH
 from llavacli.render import record
 
+LONGEST = 2**31 - 1  # characters of a value in CSV: a prompt may have more than the module's 131072
 COLUMNS = ("source", "text", "prompt", "finish_reason", "error", "model", "revision", "fingerprint")
 
 
@@ -96,8 +98,8 @@ class CsvFormat:
     """Comma-separated values under a header, which only the first shard writes: shards, put together, are one file."""
 
     def __init__(self, *, headed: bool) -> None:
-        self._header = _csv_row(COLUMNS)
-        self.header = self._header if headed else b""
+        csv.field_size_limit(LONGEST)
+        self.header = _csv_row(COLUMNS) if headed else b""
 
     def key(self, picture: Picture) -> str:
         """See Format."""
@@ -116,14 +118,15 @@ class CsvFormat:
 
     def entry(self, row: bytes) -> Entry | None:
         """See Format."""
-        if row in (self._header, b"\n"):
+        if not row.strip():
             return None
         try:
-            ((source, text, prompt, _, error, _, _, fingerprint),) = csv.reader(
-                [row.decode("utf-8", "surrogateescape")]
-            )
+            (values,) = csv.reader([row.removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape")])
+            source, text, prompt, _, error, _, _, fingerprint = values
         except (ValueError, csv.Error) as error:
             raise Strange from error
+        if tuple(values) == COLUMNS:  # however a spreadsheet has quoted it
+            return None
         return Entry(key=source, prompt=prompt or None, text=None if error else text, fingerprint=fingerprint or None)
 
     def may_begin(self, torn: bytes) -> bool:
@@ -159,6 +162,19 @@ class MetadataFormat:
     def key(self, picture: Picture) -> str:
         """See Format."""
         return os.path.relpath(os.path.abspath(picture.path), self._folder).replace(os.sep, "/")
+
+    def checked(self, picture: Picture) -> Picture:
+        """The picture, its error that `datasets` would not find it, or even could not read the file, by this name."""
+        import llavacli_core as core
+
+        key = self.key(picture)
+        if picture.error is not None or not ("\\" in key or any("\udc80" <= letter <= "\udcff" for letter in key)):
+            return picture
+        error = core.errors.UnsuitableOption(
+            f"{picture.path}: the datasets library takes no name with a backslash, or that is no UTF-8",
+            hint="rename it, or use -o FILE.jsonl",
+        )
+        return replace(picture, error=error)
 
     def entry(self, row: bytes) -> Entry | None:
         """See Format."""
@@ -208,5 +224,5 @@ def _json(row: bytes) -> dict[str, Any] | None:
 def _csv_row(values: tuple[str, ...]) -> bytes:
     """One row; bytes of file names that are no UTF-8 are those bytes again."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(values)
-    return text.getvalue().encode("utf-8", "surrogateescape")
+    csv.writer(text, lineterminator="\r\n").writerow(values)  # what is in it is quoted: a return by itself, too
+    return text.getvalue().removesuffix("\r\n").encode("utf-8", "surrogateescape") + b"\n"

@@ -20,6 +20,7 @@ from llavacli.options import RecordOptions
 from llavacli.streams import Color, Output
 
 ENDINGS = (".jsonl", ".csv")
+STDOUT = "-"
 
 
 @dataclass
@@ -29,6 +30,16 @@ class Outputs:
     sinks: list[Sink] = field(default_factory=list)
     is_terminal: bool = False
     finished: bool = False
+
+    def close(self) -> None:
+        """Let go of all of them, each once."""
+        while self.sinks:
+            self.sinks.pop().close(finished=self.finished)
+
+
+def holds_records(output: str | None) -> bool:
+    """Whether a file is one of records."""
+    return output is not None and output.endswith(".jsonl") and not _is_metadata(output)
 
 
 def check(keeping: KeepingOptions, pictures: Sequence[Picture], *, several_prompts: bool) -> None:
@@ -51,7 +62,11 @@ def check(keeping: KeepingOptions, pictures: Sequence[Picture], *, several_promp
 
 def checked(keeping: KeepingOptions, pictures: Sequence[Picture]) -> list[Picture]:
     """The pictures, with what is wrong with those that cannot be kept."""
-    return list(pictures) if keeping.sidecar is None else [*map(_naming(keeping).checked, pictures)]
+    if keeping.sidecar is not None:
+        pictures = [*map(_naming(keeping).checked, pictures)]
+    if keeping.output is not None and _is_metadata(keeping.output):
+        pictures = [*map(_metadata(keeping.output).checked, pictures)]
+    return list(pictures)
 
 
 @contextmanager
@@ -71,8 +86,7 @@ def opened(
             outputs.sinks.append(Printed(stdout, records=records.json))
         yield outputs
     finally:
-        for sink in outputs.sinks:
-            sink.close(finished=outputs.finished)
+        outputs.close()
 
 
 def _naming(keeping: KeepingOptions) -> Naming:
@@ -88,11 +102,16 @@ def _is_metadata(output: str | None) -> bool:
 
 def _check_file(output: str, pictures: Sequence[Picture]) -> None:
     """Refuse a file whose kind is not known, and pictures that ImageFolder would not find."""
+    if output in ("", STDOUT):
+        raise UsageError(
+            "--output is for files alone",
+            hint="leave it out for stdout; --json prints records there, also besides a file",
+        )
     if not output.endswith(ENDINGS):
         raise UsageError(f"{output}: its ending names no known kind", hint=".jsonl, .csv or metadata.jsonl")
     if not _is_metadata(output):
         return
-    form = MetadataFormat(os.path.dirname(output) or ".")
+    form = _metadata(output)
     for picture in pictures:
         if not picture.is_file or form.key(picture).startswith("../"):
             raise UsageError(
@@ -108,4 +127,9 @@ def _table(output: str, shard: Shard) -> Table:
     if not _is_metadata(output):
         return Table(output, RecordFormat())
     folder, name = os.path.split(output)
-    return Table(output, MetadataFormat(folder or "."), os.path.join(folder, f".{name}.journal"))
+    return Table(output, _metadata(output), os.path.join(folder, f".{name}.journal"))
+
+
+def _metadata(output: str) -> MetadataFormat:
+    """Rows for ImageFolder, whose names count from the file's own folder."""
+    return MetadataFormat(os.path.dirname(output) or ".")

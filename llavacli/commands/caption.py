@@ -68,7 +68,7 @@ def caption(
       find photos -name '*.png' -print0 | llavacli caption -0 --files-from - --json
     """
     notes = Notes(quiet=terminal.quiet, verbose=terminal.verbose, debug=terminal.debug, color=terminal.color)
-    if records.tokens and not (records.json or (options.output or "").endswith(".jsonl")):
+    if records.tokens and not (records.json or outputs.holds_records(options.output)):
         raise UsageError("--tokens adds to records, and none were asked for", hint="add --json, or -o FILE.jsonl")
     rows, shard, question = _rows(options.batch), parse(options.shard), question_of(generation, [])
     prompts = prompts_of(question.prompt, options, generation.seed)
@@ -78,6 +78,7 @@ def caption(
     pictures = _pictures(paths or [], options, shard, notes, several_prompts=prompts.are_several)
     items = [item for picture in pictures for item in prompts.items(picture)]
     with outputs.opened(options, records, terminal.color, pictures, shard) as out:
+        stopper.restore = out.close  # a file that holds nothing yet is not left behind
         to_do = _planned(items, out, options, made_by, model, notes)
         tally = Tally(len(to_do.tasks), skipped=to_do.skipped, failed_before=to_do.failed_before)
         bar = Bar(tally, notes, is_free=not out.is_terminal)

@@ -103,7 +103,7 @@ def group() -> typer.Typer:
     def without_command(ctx: typer.Context) -> None:
         """See HELP."""
         if ctx.invoked_subcommand is None:
-            typer.echo(ctx.get_help(), err=True)
+            Notes().raw(f"{ctx.get_help()}\n")
             raise typer.Exit(USAGE)
 
     return commands

@@ -213,6 +213,43 @@ def untimed(data: bytes) -> list[bytes]:
     return sorted(re.sub(rb'"timing_ms":{[^}]*}', b"", line) for line in data.splitlines())
 
 
+@pytest.mark.parametrize("text", ["one\rtwo", "a\x00b", "\r", '"', "x" * 200_000], ids=ascii)
+def test_whatever_is_said_csv_holds_it(ask: Run, photos: Path, text: str) -> None:
+    run = ["caption", "-q", "photos", "-o", "out.csv"]
+    assert ask(*run, script={"pieces": [text]}).returncode == 0
+    csv.field_size_limit(2**31 - 1)
+    assert set(texts(["-o", "out.csv"]).values()) == {text}
+    result = ask(*run, script={"load": "fault"})
+    assert (result.returncode, result.stderr) == (0, b"")
+
+
+def test_a_csv_that_a_spreadsheet_has_saved_goes_on(ask: Run, photos: Path) -> None:
+    """With a mark at its beginning, every value in quotes, and the ends of lines that Windows has."""
+    run = ["caption", "-q", "photos", "-o", "out.csv"]
+    ask(*run, "--limit", "1")
+    with open("out.csv", newline="") as file:
+        kept = list(csv.reader(file))
+    with open("out.csv", "w", encoding="utf-8-sig", newline="") as file:
+        csv.writer(file, quoting=csv.QUOTE_ALL).writerows([*kept, []])
+    assert ask(*run, script={"log": "log"}).returncode == 0
+    assert len(log()) == 2
+    with open("out.csv", encoding="utf-8-sig", newline="") as file:
+        assert [row["source"] for row in csv.DictReader(file)] == [
+            "photos/a2.png",
+            "photos/a10.png",
+            "photos/sub/c.jpg",
+        ]
+
+
+def test_metadata_names_nothing_that_would_keep_datasets_from_reading_the_rest(ask: Run, photos: Path) -> None:
+    """A name that is no UTF-8 breaks its reader of JSON, and a backslash is a slash to it."""
+    os.rename(photos / "a2.png", os.fsencode(photos) + b"/caf\xe9.png")
+    os.rename(photos / "a10.png", photos / "back\\slash.png")
+    result = ask("caption", "-q", "photos", "-o", "photos/metadata.jsonl")
+    assert (result.returncode, result.stderr.count(b"takes no name with a backslash, or that is no UTF-8")) == (3, 2)
+    assert rows("photos/metadata.jsonl") == [{"file_name": "sub/c.jpg", "text": CAPTION}]
+
+
 def test_a_sidecar_that_is_there_stays(ask: Run, photos: Path) -> None:
     Path("photos/a2.txt").write_text("mine")
     assert ask("caption", "-q", "photos", "--sidecar").returncode == 0
@@ -329,6 +366,8 @@ def test_shards_are_the_whole(ask: Run, photos: Path) -> None:
         (["https://example.org/a.png", "--sidecar"], "has no place for a sidecar"),
         (["photos", "-0"], "--null is about the paths of --files-from"),
         (["photos", "--tokens"], "--tokens adds to records"),
+        (["photos", "--tokens", "-o", "photos/metadata.jsonl"], "--tokens adds to records"),
+        (["photos", "-o", "-"], "--output is for files alone"),
         (["photos", "-o", "other.jsonl"], "other.jsonl: exists, and line 1 is no caption of ours"),
         (["photos", "-o", "torn.jsonl"], "torn.jsonl: exists, and it holds something else"),
     ],

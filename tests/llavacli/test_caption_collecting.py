@@ -81,6 +81,8 @@ def test_a_closed_folder_is_one_error(tree: Path) -> None:
 def test_lists_of_paths(home: Path) -> None:
     Path("list").write_bytes(b"a.png\r\n\n-\ncaf\xe9.png\n b.png")
     assert listed("list", null=False) == ["a.png", "./-", "caf\udce9.png", " b.png"]
+    Path("list").write_bytes(b"\xef\xbb\xbfa.png\r\n")
+    assert listed("list", null=False) == ["a.png"]
     Path("list").write_bytes(b"a\nb.png\0-x.png\0")
     assert listed("list", null=True) == ["a\nb.png", "-x.png"]
     with pytest.raises(UsageError, match="holds NUL"):

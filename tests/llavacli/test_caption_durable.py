@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import pty
 import random
 import resource
 import signal
 import subprocess
+import termios
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -90,12 +94,16 @@ def test_one_of_eight_runs_works(photos: Path) -> None:
 
 
 def test_shards_may_write_sidecars_side_by_side_but_no_run_beside_them(photos: Path) -> None:
-    parts = [start("-q", "photos", "--sidecar", "--shard", f"{i}/2", script={"slow": 0.03}) for i in (1, 2)]
-    until(lambda: len(list(photos.glob("*.txt"))) > 2)
+    parts = [start("-q", "photos", "--sidecar", "--shard", f"{i}/2", script={"slow": 0.3}) for i in (1, 2)]
+    until(lambda: len(list(photos.glob("*.txt"))) > 1)
     for args in ([], ["--shard", "1/2"]):
         other = start("-q", "photos", "--sidecar", *args, script={})
         assert (other.communicate()[0], other.wait()) == (b"", 75)
     for part in parts:
+        part.terminate()
+        part.communicate(timeout=30)
+        assert part.returncode == 143
+    for part in [start("-q", "photos", "--sidecar", "--shard", f"{i}/2", script={}) for i in (1, 2)]:
         part.communicate(timeout=30)
         assert part.returncode == 0
     assert len(list(photos.glob("*.txt"))) == COUNT
@@ -165,19 +173,48 @@ def test_a_picture_on_stdin(scripted: Run, home: Path) -> None:
     assert (result.returncode, result.stdout) == (0, b"-\tA red circle.\n")
 
 
-def test_on_a_terminal_there_is_a_bar_and_it_goes_away(photos: Path) -> None:
-    import pty
+@pytest.mark.parametrize("columns", ["120", "50"])
+def test_on_a_terminal_there_is_a_bar_and_it_goes_away(
+    photos: Path, monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    """Where it is narrow, the figures come first."""
+    monkeypatch.setenv("COLUMNS", columns)
+    seen = on_a_terminal([*SCRIPTED, "caption", "photos", "-o", "out.jsonl"])
+    lines = [line.decode() for line in seen.split(b"\r\x1b[2K")]
+    bars = [line for line in lines if " left" in line and "tokens/s" in line]
+    assert bars
+    assert {"█" in line for line in bars} == {columns == "120"}
+    assert max(map(len, lines[1:-1])) < int(columns)
+    assert lines[-1].startswith("llavacli: 40 captioned; ")
 
+
+@pytest.mark.parametrize("how", ["TERM=dumb", "-q", "&"])
+def test_no_bar_where_it_would_be_in_the_way(photos: Path, how: str) -> None:
+    """A job in the background does not write over what its shell shows."""
+    command = f"{' '.join(SCRIPTED)} caption photos -o out.jsonl"
+    line = {"TERM=dumb": f"TERM=dumb {command}", "-q": f"{command} -q", "&": f"{command} & wait"}[how]
+    seen = on_a_terminal(["bash", "-mc", line])
+    assert b"\x1b" not in seen
+    assert (b"llavacli: 40 captioned; " in seen) == (how != "-q")
+
+
+def on_a_terminal(command: Sequence[str]) -> bytes:
+    """What a command writes on a terminal that is its own, as a shell would give it one."""
     ours, theirs = pty.openpty()
-    running = start("photos", "-o", "out.jsonl", script={"slow": 0.01}, stderr=theirs)
+    running = subprocess.Popen(
+        command,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509
+        env=os.environ | {"SCRIPT": json.dumps({"slow": 0.01})},
+    )
     os.close(theirs)
     seen = b""
-    try:
+    with suppress(OSError):  # EIO is the end
         while piece := os.read(ours, 4096):
             seen += piece
-    except OSError:
-        pass
+    os.close(ours)
     assert running.wait() == 0
-    lines = seen.split(b"\r\x1b[2K")
-    assert any("█".encode() in line and b" left" in line and b"tokens/s" in line for line in lines)
-    assert lines[-1].startswith(b"llavacli: 40 captioned; ")
+    return seen

@@ -79,6 +79,31 @@ def test_during_the_imports_it_ends_quietly(home: object) -> None:
     assert process.returncode == 130
 
 
+def test_the_second_signal_leaves_no_empty_file(started: Start) -> None:
+    process = started("caption", "-q", "a.png", "-o", "out.jsonl", script={"wait": "answer", "deaf": True})
+    assert Path("out.jsonl").exists()
+    process.send_signal(signal.SIGTERM)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGTERM)
+    assert process.communicate(timeout=30) == (b"", b"")
+    assert process.returncode == 143
+    assert not Path("out.jsonl").exists()
+
+
+def test_before_our_own_handlers_are_there_it_ends_quietly(home: object) -> None:
+    """Python's would leave a traceback."""
+    code = (
+        "import os, sys, signal\n"
+        "class Sent:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'llavacli.signals': os.kill(os.getpid(), signal.SIGINT)\n"
+        "from llavacli.__main__ import main\n"
+        "sys.meta_path.insert(0, Sent())\nmain()"
+    )
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=30, check=False)
+    assert (process.returncode, process.stdout, process.stderr) == (-signal.SIGINT, b"", b"")  # 130, to a shell
+
+
 def test_while_reading_stdin_it_ends_quietly(home: object) -> None:
     process = subprocess.Popen([*SCRIPTED, "describe", "-"], stdin=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdin is not None
@@ -116,7 +141,8 @@ def test_in_the_midst_of_an_import_it_leaves_without_raising(monkeypatch: pytest
     left: list[int] = []
     monkeypatch.setattr(signals, "leave_at_once", left.append)
     stopper = signals.Stopper()
+    stopper.restore = lambda: left.append(0) or 1 / 0  # type: ignore[func-returns-value]
     importing = SimpleNamespace(f_code=SimpleNamespace(co_filename="<frozen importlib._bootstrap>"))
-    with pytest.raises(signals.Interrupted):  # as the stand-in for leaving comes back
+    with pytest.raises(ZeroDivisionError):  # as the stand-in for leaving comes back
         stopper._signalled(signal.SIGINT, importing)  # type: ignore[arg-type]
-    assert left == [130]
+    assert left == [0, 130]

@@ -58,6 +58,8 @@ def test_closed_stderr(home: Path) -> None:
 def test_a_deaf_stderr_changes_nothing(home: Path) -> None:
     result = shell("@ describe -v a.png 2> /dev/full")
     assert (result.returncode, result.stdout) == (0, b"A red circle.\n")
+    assert shell("@ 2> /dev/full").returncode == 2
+    assert shell("@ sessions 2> /dev/full").returncode == 2
 
 
 def test_everything_closed(home: Path) -> None:
