@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
+PATIENCE_S = 1.5  # between a signal and the end of what does not heed it
 STOPPING = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
 
 
@@ -23,6 +24,7 @@ class Stopper:
         self.signum: int | None = None
         self.restore: Callable[[], None] = lambda: None  # done even when leaving at once: the terminal's modes, ...
         self._stop: Callable[[], None] | None = None
+        self._is_urgent = False  # whether what `_stop` ends has only so much time
 
     @property
     def exit_code(self) -> int:
@@ -42,14 +44,18 @@ class Stopper:
             raise Interrupted
 
     @contextmanager
-    def answering(self, stop: Callable[[], None]) -> Iterator[None]:
-        """While the block runs, signals call `stop` instead of raising, or of what a block around it calls."""
+    def answering(self, stop: Callable[[], None], *, urgent: bool = False) -> Iterator[None]:
+        """While the block runs, signals call `stop` instead of raising, or of what a block around it calls.
+
+        What is `urgent` loses nothing by an end in the midst of it: if `stop` takes its time, the process does not.
+        """
         self.check()
-        before, self._stop = self._stop, stop
+        before = self._stop, self._is_urgent
+        self._stop, self._is_urgent = stop, urgent
         try:
             yield
         finally:
-            self._stop = before
+            self._stop, self._is_urgent = before
 
     @contextmanager
     def interruptible(self, stop: Callable[[], None]) -> Iterator[None]:
@@ -68,21 +74,39 @@ class Stopper:
     def _signalled(self, signum: int, frame: FrameType | None) -> None:
         """Handle a signal: see the class."""
         if self.signum is not None:
-            self._leave(signum)
+            self._leave(128 + signum)
         self.signum = signum
         if self._stop is not None:
+            if self._is_urgent:
+                self._leave_soon()
             self._stop()
             return
-        if frame is not None and frame.f_code.co_filename.startswith("<frozen importlib"):
-            self._leave(signum)  # an exception there may be swallowed, or leave the lock on imports held for ever
+        if _is_importing(frame):
+            self._leave(self.exit_code)  # there an exception may be swallowed, or leave a lock held for ever
+        self._leave_soon()
         raise Interrupted
 
-    def _leave(self, signum: int) -> None:
+    def _leave_soon(self) -> None:
+        """End the process in a while, should it still be there: a library may have swallowed the exception."""
+        if hasattr(signal, "setitimer"):
+            signal.signal(signal.SIGALRM, lambda *_: self._leave(self.exit_code))
+            signal.setitimer(signal.ITIMER_REAL, PATIENCE_S)
+
+    def _leave(self, code: int) -> None:
         """End the process at once, whatever comes of putting things in order."""
         try:
             self.restore()
         finally:
-            leave_at_once(128 + signum)
+            leave_at_once(code)
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    """Whether a module is being imported, by whatever its own code may be about."""
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def leave_at_once(code: int) -> NoReturn:

@@ -92,7 +92,7 @@ def run_batch(tasks: Sequence[Task], engine: core.Engine, run: Run) -> list[Fail
     events = engine.batch(_requests(tasks, engine, run, open_tasks), rows=run.rows, workers=_workers())
     failures: list[Failure] = []
     run.tally.start()
-    with run.stopper.answering(events.stop), closing(events):
+    with run.stopper.answering(events.stop, urgent=True), closing(events):
         for index, event in events:
             if isinstance(event, core.Text):
                 run.tally.tokens += 1

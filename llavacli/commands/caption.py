@@ -82,6 +82,7 @@ def caption(
         to_do = _planned(items, out, options, made_by, model, notes)
         tally = Tally(len(to_do.tasks), skipped=to_do.skipped, failed_before=to_do.failed_before)
         bar = Bar(tally, notes, is_free=not out.is_terminal)
+        stopper.restore = lambda: _let_go(bar, out)
         run = Run(asker, made_by, tally, bar, notes, stopper, rows, options.max_failures)
         with _summed_up(tally, bar, notes):
             failures = _all(to_do, run, model)
@@ -131,6 +132,12 @@ def _all(to_do: Plan, run: Run, model: ModelOptions) -> list[Failure]:
     engine = loading.load(model, run.notes)
     check_first([task.item for task in tasks], run.asker, engine.info)
     return failures + run_batch(tasks, engine, run)
+
+
+def _let_go(bar: Bar, out: outputs.Outputs) -> None:
+    """Leave the terminal, and the files, as they are to be."""
+    bar.clear()
+    out.close()
 
 
 @contextmanager

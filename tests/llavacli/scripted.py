@@ -2,7 +2,8 @@
 
 The script (JSON in the variable SCRIPT) may hold: `pieces`, of every answer; `fail`, from a source to an error's code;
 `load` and `fail_late`, an error's code; `warnings`; `captioner`, if it is one; `wait`, where to hang ("load", "prepare"
-or "answer", after the pieces) until a signal comes, once the file `ready` exists (`deaf`: without heeding `stop()`);
+or "answer", after the pieces) until a signal comes, once the file `ready` exists (`deaf`: heeding neither `stop()` nor
+exceptions);
 `slow`, seconds between a batch's events; `log`, a file that gets a line of JSON for every load and every question.
 """
 
@@ -13,6 +14,7 @@ import json
 import os
 import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -83,7 +85,8 @@ class Script:
         """Hang here if the script says so."""
         if self.reaches(where):
             while True:
-                time.sleep(0.01)  # a long sleep may begin just after the signal came, and not notice it
+                with suppress(BaseException if "deaf" in self.lines else ()):
+                    time.sleep(0.01)  # a long sleep may begin just after the signal came, and not notice it
 
     def reaches(self, where: str) -> bool:
         """Whether this is where to hang; then say that it has come to this."""

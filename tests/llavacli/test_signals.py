@@ -79,6 +79,23 @@ def test_during_the_imports_it_ends_quietly(home: object) -> None:
     assert process.returncode == 130
 
 
+def test_what_swallows_the_exception_ends_all_the_same(started: Start) -> None:
+    """As libraries do in destructors and callbacks."""
+    process = started("describe", "-q", "a.png", script={"wait": "load", "deaf": True})
+    process.send_signal(signal.SIGHUP)
+    assert process.communicate(timeout=20) == (b"", b"")
+    assert process.returncode == 129
+
+
+def test_a_batch_that_does_not_stop_is_not_waited_for(started: Start) -> None:
+    """What it has under way is not kept anyhow; what is done is."""
+    process = started("caption", "-q", "a.png", "nope.png", "-o", "out.jsonl", script={"wait": "answer", "deaf": True})
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=20)[0] == b""
+    assert process.returncode == 130
+    assert [json.loads(line)["source"] for line in Path("out.jsonl").read_text().splitlines()] == ["nope.png"]
+
+
 def test_the_second_signal_leaves_no_empty_file(started: Start) -> None:
     process = started("caption", "-q", "a.png", "-o", "out.jsonl", script={"wait": "answer", "deaf": True})
     assert Path("out.jsonl").exists()
@@ -142,7 +159,8 @@ def test_in_the_midst_of_an_import_it_leaves_without_raising(monkeypatch: pytest
     monkeypatch.setattr(signals, "leave_at_once", left.append)
     stopper = signals.Stopper()
     stopper.restore = lambda: left.append(0) or 1 / 0  # type: ignore[func-returns-value]
-    importing = SimpleNamespace(f_code=SimpleNamespace(co_filename="<frozen importlib._bootstrap>"))
+    system = SimpleNamespace(f_code=SimpleNamespace(co_filename="<frozen importlib._bootstrap>"))
+    importing = SimpleNamespace(f_code=SimpleNamespace(co_filename="torch/__init__.py"), f_back=system)
     with pytest.raises(ZeroDivisionError):  # as the stand-in for leaving comes back
         stopper._signalled(signal.SIGINT, importing)  # type: ignore[arg-type]
     assert left == [0, 130]
