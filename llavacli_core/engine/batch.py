@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from llavacli_core.checkpoint.place import free_memory
 from llavacli_core.engine.ahead import Ahead
@@ -23,6 +24,8 @@ from llavacli_core.messages import Message
 from llavacli_core.options import Sampling
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from llavacli_core.engine.engine import Engine
 
 ROWS = 8
@@ -49,13 +52,20 @@ class Ready:
         return len(self.request.token_ids) + self.settled.limit
 
 
-@dataclass(frozen=True)
+@dataclass
 class Underway:
-    """An admitted request."""
+    """An admitted request; put aside when memory fails, it waits for its turn again with what it has said."""
 
     ready: Ready
     watch: Stopwatch
-    cached: int
+    cached: int = 0
+    answering: Answering[Transcript] | None = None
+
+    @property
+    def request(self) -> Request:
+        """What there is to be computed before its next token."""
+        request = self.ready.request
+        return request if self.answering is None else request.going_on(self.answering.tally.ids)
 
 
 class Batch:
@@ -64,49 +74,134 @@ class Batch:
     def __init__(self, engine: Engine, rows: int) -> None:
         self.engine = engine
         self.scheduler = Scheduler(rows, engine.positions_in(int(free_memory(engine.device) * MEMORY_SHARE)))
+        self.starter = engine.starter()
         self.together: Together[Transcript] = Together(engine.network)
-        self.underway: dict[Answering[Transcript], Underway] = {}
+        self.waiting: deque[Underway] = deque()
+        self.running: dict[Answering[Transcript], Underway] = {}
 
-    def admit(self, ready: Ready, stopped: Stopped) -> Generator[Numbered]:
-        """Prefill a request, and let it join those that run. Beams are searched at once, and alone."""
-        if ready.settled.sampling.beams > 1:
-            for event in self.engine.answer(ready.request, ready.settled.sampling, stopped=stopped):
-                yield ready.index, event
-            return
-        runner = self.engine.runner(ready.request)
-        watch = Stopwatch(runner.device)
-        runner.encode()
-        watch.lap()
-        logits = runner.prefill()
-        watch.lap()
-        answering = Answering(
-            Chooser(ready.settled, ready.request.token_ids, logits),
-            Transcript(self.engine.processor.tokenizer, ready.settled, ready.request.said),
-        )
-        shown = self.together.join(runner.rows(), logits, [answering])
-        self.scheduler.admit(ready.index, ready.room)
-        self.underway[answering] = Underway(ready, watch, runner.cached)
-        yield from self._tell(shown)
+    @property
+    def is_busy(self) -> bool:
+        """Whether requests run, or wait for their turn."""
+        return bool(self.running or self.waiting)
 
-    def step(self) -> Generator[Numbered]:
-        """One token more for every request that runs."""
-        yield from self._tell(self.together.step())
+    def receive(self, ahead: Ahead[Any, Ready | Numbered]) -> list[Numbered]:
+        """Take in what is ready and has a row; those that failed come back. Raises what `ahead` raises."""
+        failed: list[Numbered] = []
+        while len(self.waiting) < self.scheduler.free:
+            first = ahead.peek(0 if self.is_busy or failed else IDLE)
+            if first is None:
+                break
+            ahead.pop()
+            if isinstance(first, Ready):
+                self.waiting.append(Underway(first, Stopwatch(self.engine.device)))
+            else:
+                failed.append(first)
+        return failed
+
+    def advance(self, stopped: Stopped) -> Generator[Numbered]:
+        """Admit those for whom there is room, else one token more for every request that runs."""
+        admitted = []
+        while self.waiting and self.scheduler.admits(self.waiting[0].ready.room):
+            under = self.waiting.popleft()
+            if under.ready.settled.sampling.beams > 1:
+                yield from self._search(under.ready, stopped)
+            else:
+                self.scheduler.admit(under.ready.index, under.ready.room)
+                admitted.append(under)
+        if admitted:
+            for group in self.starter.groups([under.request for under in admitted]):
+                yield from self._start([admitted[place] for place in group.members], group.shared)
+        elif self.running:
+            yield from self._step()
 
     def interrupt(self) -> Generator[Numbered]:
         """End every request that runs."""
-        ended = [(answering, answering.tally.end("interrupted")) for answering in list(self.underway)]
+        ended = [(answering, answering.tally.end("interrupted")) for answering in list(self.running)]
         self.together.drop_ended()
         yield from self._tell(ended)
+
+    def _search(self, ready: Ready, stopped: Stopped) -> Generator[Numbered]:
+        """Beams are searched at once, and alone."""
+        try:
+            for event in self.engine.answer(ready.request, ready.settled.sampling, stopped=stopped):
+                yield ready.index, event
+        except CoreError as error:
+            yield ready.index, Failed(error)
+
+    def _start(self, group: Sequence[Underway], shared: int) -> Generator[Numbered]:
+        """Bring a group to its first tokens. Where that fails, by halves, until the one is found that it fails for."""
+        watches = [under.watch for under in group if under.answering is None]
+
+        def lap() -> None:
+            for watch in watches:
+                watch.lap()
+
+        try:
+            for watch in watches:
+                watch.start()
+            started = self.starter.start([under.request for under in group], shared, lap)
+            lap()
+            answers = [self._answering(under, started.logits[row : row + 1]) for row, under in enumerate(group)]
+            shown = self.together.join(started.rows, started.logits, answers)
+        except CoreError as error:
+            yield from self._not_started(group, shared, error)
+            return
+        for under, answering, cached in zip(group, answers, started.cached, strict=True):
+            under.cached = cached if under.answering is None else under.cached
+            under.answering = answering
+            self.running[answering] = under
+        yield from self._tell(shown)
+
+    def _not_started(self, group: Sequence[Underway], shared: int, error: CoreError) -> Generator[Numbered]:
+        """What becomes of a group that failed."""
+        if len(group) > 1:
+            half = (len(group) + 1) // 2
+            yield from self._start(group[:half], shared)
+            yield from self._start(group[half:], shared)
+            return
+        (under,) = group
+        self.scheduler.retire(under.ready.index)
+        if isinstance(error, OutOfMemory) and self.running:
+            self.scheduler.rows = len(self.running)  # it waits until one of these has ended
+            under.watch.laps.clear()
+            self.waiting.appendleft(under)
+        else:
+            yield under.ready.index, Failed(error)
+
+    def _answering(self, under: Underway, logits: Tensor) -> Answering[Transcript]:
+        """How a request is answered, from its first scores [1, V] on."""
+        ready = under.ready
+        return under.answering or Answering(
+            Chooser(ready.settled, ready.request.token_ids, logits),
+            Transcript(self.engine.processor.tokenizer, ready.settled, ready.request.said),
+        )
+
+    def _step(self) -> Generator[Numbered]:
+        """One token more; where memory fails for all, half of them are put aside, and go on when others have ended."""
+        try:
+            shown = self.together.step()
+        except OutOfMemory as error:
+            staying = len(self.running) // 2
+            for answering in reversed(self.together.put_aside(len(self.running) - staying)):
+                under = self.running.pop(answering)
+                self.scheduler.retire(under.ready.index)
+                if staying:
+                    self.waiting.appendleft(under)
+                else:
+                    yield under.ready.index, Failed(error)
+            self.scheduler.rows = max(staying, 1)
+            return
+        yield from self._tell(shown)
 
     def _tell(self, shown: Sequence[tuple[Answering[Transcript], str]]) -> Generator[Numbered]:
         """The events of a step."""
         for answering, text in shown:
-            under = self.underway[answering]
+            under = self.running[answering]
             if text:
                 yield under.ready.index, Text(text)
             if answering.tally.finish_reason is not None:
                 under.watch.lap()
-                del self.underway[answering]
+                del self.running[answering]
                 self.scheduler.retire(under.ready.index)
                 event = done(under.ready.request, under.ready.settled, answering.tally, under.watch, under.cached)
                 yield under.ready.index, event
@@ -138,32 +233,19 @@ def run(
 
     batch = Batch(engine, rows)
     depth = rows + threads
-    with opening as open_part, Ahead(enumerate(requests), prepare, depth=depth, threads=threads) as waiting:
+    with opening as open_part, Ahead(enumerate(requests), prepare, depth=depth, threads=threads) as ahead:
         while not stopped():
             try:
-                first = waiting.peek(0 if batch.underway else IDLE)
+                failed = batch.receive(ahead)
             except BaseException:
-                while batch.underway and not stopped():  # what raised comes after those that run
-                    yield from batch.step()
+                while batch.is_busy and not stopped():  # what raised comes after those that came before it
+                    yield from batch.advance(stopped)
                 yield from batch.interrupt()
                 raise
-            if first is None or (isinstance(first, Ready) and not batch.scheduler.admits(first.room)):
-                if batch.underway:
-                    yield from batch.step()
-                elif waiting.over:
-                    return
-                continue
-            if isinstance(first, Ready):
-                try:
-                    yield from batch.admit(first, stopped)
-                except CoreError as error:
-                    if isinstance(error, OutOfMemory) and batch.underway:
-                        batch.scheduler.rows = len(batch.underway)  # it waits until one of these has ended
-                        continue
-                    yield first.index, Failed(error)
-            else:
-                yield first
-            waiting.pop()
+            yield from failed
+            if ahead.over and not batch.is_busy:
+                return
+            yield from batch.advance(stopped)
         yield from batch.interrupt()
 
 

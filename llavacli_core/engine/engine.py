@@ -24,6 +24,7 @@ from llavacli_core.engine.request import Request
 from llavacli_core.engine.runner import Caption, Conversation, Runner
 from llavacli_core.engine.scores import Scores, score
 from llavacli_core.engine.session import Session
+from llavacli_core.engine.starting import Captions, Conversations, Starter
 from llavacli_core.engine.workers import opening
 from llavacli_core.errors import BadOption
 from llavacli_core.events import BatchEvent, Event
@@ -134,6 +135,10 @@ class Engine:
         if isinstance(self.network, EncoderDecoder):
             return Caption(self.network, request)
         return Conversation(self.network, request, Memory(self.network) if memory is None else memory)
+
+    def starter(self) -> Starter:
+        """The way of several requests into this network."""
+        return Captions(self.network) if isinstance(self.network, EncoderDecoder) else Conversations(self.network)
 
     def positions_in(self, memory: int) -> int:
         """How many positions' keys and values so many bytes hold."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import torch
 from torch import Tensor
 
 from llavacli_core.checkpoint.place import memory_for
 from llavacli_core.engine.memory import Key, Memory
-from llavacli_core.engine.prepared import PreparedImage, PreparedVideo
+from llavacli_core.engine.prepared import Prepared, PreparedImage, PreparedVideo
 from llavacli_core.engine.request import Request
 from llavacli_core.errors import BrokenModel
 from llavacli_core.nn.llava import Llava
@@ -25,22 +27,30 @@ def encode_pictures(network: Llava, request: Request, memory: Memory, reused: in
     memory.features = {key: value for key, value in memory.features.items() if key in present}
     wanted = {seen.key: seen for span, seen in request.placed if span.start >= reused}
     new = [seen for key, seen in wanted.items() if key not in memory.features]
+    memory.features.update(encode(network, new))
+
+
+def encode(network: Llava, new: Sequence[Prepared]) -> dict[str, Tensor]:
+    """Pictures and videos through the tower, all pictures' tiles together -> their features by key, [tokens, D]."""
     pictures = [seen for seen in new if isinstance(seen, PreparedImage)]
     clips = [seen for seen in new if isinstance(seen, PreparedVideo)]
-    device, dtype = memory.cache.device, memory.cache.dtype
+    weight = network.decoder.norm.weight
+    device, dtype = weight.device, weight.dtype
+    features: dict[str, Tensor] = {}
     with memory_for(f"{len(pictures)} pictures and {len(clips)} videos", device, FEWER):
         if pictures:
             pixels = torch.cat([torch.from_numpy(picture.tiles.pixels) for picture in pictures])
-            features = network.image_features(pixels.to(device, dtype), [picture.tiles.grid for picture in pictures])
-            memory.features.update(zip((picture.key for picture in pictures), features, strict=True))
+            packed = network.image_features(pixels.to(device, dtype), [picture.tiles.grid for picture in pictures])
+            features.update(zip((picture.key for picture in pictures), packed, strict=True))
         for clip in clips:
-            memory.features[clip.key] = network.video_features(torch.from_numpy(clip.pixels).to(device, dtype))
+            features[clip.key] = network.video_features(torch.from_numpy(clip.pixels).to(device, dtype))
+    return features
 
 
-def embed(network: Llava, request: Request, memory: Memory, reused: int) -> Tensor:
+def embed(network: Llava, request: Request, features: Mapping[str, Tensor], reused: int) -> Tensor:
     """The prompt from position `reused` on, with what is seen in its places, [1, T, D]."""
-    ids = torch.tensor([request.token_ids[reused:]], device=memory.cache.device)
-    seen = [(span.kind, memory.features[each.key]) for span, each in request.placed if span.start >= reused]
+    ids = torch.tensor([request.token_ids[reused:]], device=network.decoder.norm.weight.device)
+    seen = [(span.kind, features[each.key]) for span, each in request.placed if span.start >= reused]
     images, videos = ([features for kind, features in seen if kind == wanted] for wanted in ("image", "video"))
     return network.embed(ids, images, videos)
 
@@ -50,7 +60,7 @@ def prefill(network: Llava, request: Request, memory: Memory, keys: list[Key], r
     """Compute the positions from `reused` on, with `room` for more; scores [1, V] of what follows the last."""
     with memory_for(f"a prompt of {len(keys)} tokens", memory.cache.device, FEWER):
         memory.cache.reserve(len(keys) + room, geometric=False)
-        hidden = network.decoder(embed(network, request, memory, reused), memory.cache)
+        hidden = network.decoder(embed(network, request, memory.features, reused), memory.cache)
     logits = check_finite(network.decoder.logits(hidden[:, -1]))
     memory.held += keys[reused:]
     return logits

@@ -49,7 +49,11 @@ class Stopwatch:
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
-        self.started = self.last = time.perf_counter()
+        self.start()
+
+    def start(self) -> None:
+        """Begin, or begin anew."""
+        self.last = time.perf_counter()
         self.laps: list[float] = []
 
     def lap(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -50,10 +52,7 @@ class Memory:
             if ours != theirs:
                 break
             shared += 1
-        shared = min(shared, len(keys) - 1)  # the last position is always computed: its logits are wanted
-        while shared and isinstance(keys[shared], str) and keys[shared] == keys[shared - 1]:
-            shared -= 1  # never from the middle of a picture or a video
-        return shared
+        return _whole(keys, shared)
 
     def reuse(self, keys: list[Key]) -> int:
         """Cut back to what is shared with `keys`; its length."""
@@ -69,3 +68,19 @@ def keys_of(request: Request) -> list[Key]:
     for span, seen in request.placed:
         keys[span.start : span.start + span.length] = [seen.key] * span.length
     return keys
+
+
+def shared_by(texts: Sequence[list[Key]]) -> int:
+    """Length of the longest prefix that some texts share, less what must be computed for each."""
+    shared = 0
+    while all(shared < len(text) and text[shared] == texts[0][shared] for text in texts):
+        shared += 1
+    return min(_whole(text, shared) for text in texts)
+
+
+def _whole(keys: list[Key], shared: int) -> int:
+    """As much of a prefix as may be had from elsewhere: not the last position, whose logits are wanted."""
+    shared = max(min(shared, len(keys) - 1), 0)
+    while shared and isinstance(keys[shared], str) and keys[shared] == keys[shared - 1]:
+        shared -= 1  # never from the middle of a picture or a video
+    return shared

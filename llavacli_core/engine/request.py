@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from llavacli_core.engine.prepared import Prepared, PreparedImage, PreparedVideo
 from llavacli_core.events import SeenImage, SeenVideo
@@ -44,3 +44,24 @@ class Request:
     def image_tokens(self) -> int:
         """How many of the prompt's tokens are pictures' and videos'."""
         return sum(span.length for span in self.spans)
+
+    @property
+    def first_seen(self) -> int:
+        """Positions up to the end of what is seen first; 0 where nothing is."""
+        return self.spans[0].start + self.spans[0].length if self.spans else 0
+
+    def beginning(self, length: int) -> Request:
+        """Its first positions, with what is seen in them."""
+        spans = tuple(span for span in self.spans if span.start < length)
+        kinds = [span.kind for span in spans]
+        return replace(
+            self,
+            token_ids=self.token_ids[:length],
+            spans=spans,
+            pictures=self.pictures[: kinds.count("image")],
+            clips=self.clips[: kinds.count("video")],
+        )
+
+    def going_on(self, said: Sequence[int]) -> Request:
+        """The same with more of its answer said."""
+        return replace(self, token_ids=(*self.token_ids, *said))

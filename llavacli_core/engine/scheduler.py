@@ -10,6 +10,11 @@ class Scheduler:
         self.rows, self.positions = rows, positions
         self._running: dict[int, int] = {}
 
+    @property
+    def free(self) -> int:
+        """Rows nobody has."""
+        return self.rows - len(self._running)
+
     def admits(self, room: int) -> bool:
         """Whether an answer that may need `room` positions fits beside those that run; one alone always does."""
         if not self._running:

@@ -72,7 +72,7 @@ def _states(network: Llava, request: Request, trace: Trace) -> Tensor:
     """The decoder's last hidden states, [1, T, D]."""
     memory = Memory(network)
     encode_pictures(network, request, memory, 0)
-    return network.decoder(embed(network, request, memory, 0), trace=trace)  # type: ignore[no-any-return]
+    return network.decoder(embed(network, request, memory.features, 0), trace=trace)  # type: ignore[no-any-return]
 
 
 def _caption_states(network: EncoderDecoder, request: Request, trace: Trace) -> Tensor:

@@ -11,6 +11,8 @@ from typing import Generic, TypeVar
 import torch
 from torch import Tensor
 
+from llavacli_core.checkpoint.place import memory_for
+from llavacli_core.engine.forward import FEWER
 from llavacli_core.engine.runner import Network
 from llavacli_core.engine.sampling import Chooser
 from llavacli_core.engine.transcript import Tally
@@ -40,38 +42,53 @@ class Together(Generic[Kind]):
 
     @torch.inference_mode()
     def join(self, rows: Rows, logits: Tensor, answers: Sequence[Answering[Kind]]) -> list[Shown[Kind]]:
-        """Take in rows that were prefilled, with the scores [R, V] of their first tokens; what each can show now."""
-        shown = _take(answers, logits)
-        going = [place for place, answer in enumerate(answers) if answer.tally.finish_reason is None]
-        if going:
-            if len(going) < len(answers):
-                rows.select(going)
-            if self._rows is None:
-                self._rows = rows
-            else:
+        """Take in rows that were prefilled, with the scores [R, V] of their next tokens; what each can show now.
+
+        Where memory fails, nothing has changed.
+        """
+        if self._rows is None:
+            self._rows = rows
+        else:
+            with memory_for(f"{len(self.answers) + len(answers)} answers at once", rows.device, FEWER):
                 self._rows.join(rows)
-            self.answers += [answers[place] for place in going]
+        self.answers += answers
+        shown = _take(answers, logits)
+        self.drop_ended()
         return shown
 
     @torch.inference_mode()
     def step(self) -> list[Shown[Kind]]:
-        """One token more for every answer; what each can show. Those that ended have left."""
+        """One token more for every answer; what each can show. Those that ended have left.
+
+        Where memory fails, nothing has changed.
+        """
         assert self._rows is not None
         tokens = torch.tensor([answer.tally.ids[-1] for answer in self.answers], device=self._rows.device)
-        shown = _take(self.answers, self.network.step(tokens, self._rows))
+        with memory_for(f"{len(self.answers)} answers at once", self._rows.device, FEWER):
+            logits = self.network.step(tokens, self._rows)
+        shown = _take(self.answers, logits)
         self.drop_ended()
         return shown
 
     def drop_ended(self) -> None:
         """Let go of the rows whose answers have ended."""
-        going = [place for place, answer in enumerate(self.answers) if answer.tally.finish_reason is None]
-        if len(going) == len(self.answers):
+        self._drop({place for place, answer in enumerate(self.answers) if answer.tally.finish_reason is not None})
+
+    def put_aside(self, count: int) -> list[Answering[Kind]]:
+        """Let go of the last rows; their answers, which may join again."""
+        aside = self.answers[-count:]
+        self._drop(set(range(len(self.answers) - count, len(self.answers))))
+        return aside
+
+    @torch.inference_mode()
+    def _drop(self, gone: set[int]) -> None:
+        if not gone:
             return
-        self.answers = [self.answers[place] for place in going]
-        if not going:
-            self._rows = None
-        elif self._rows is not None:
-            self._rows.select(going)
+        if len(gone) == len(self.answers):
+            self.answers, self._rows = [], None
+        else:
+            assert self._rows is not None
+            self.answers = [self.answers[row] for row in self._rows.drop(gone)]
 
 
 def _take(answers: Sequence[Answering[Kind]], logits: Tensor) -> list[Shown[Kind]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -55,12 +57,23 @@ class KVCache:
         """Forget all positions from `length` on."""
         self.length = min(self.length, length)
 
-    def rows(self) -> Rows:
-        """The same positions as rows that may go on apart. The buffers are shared: one of the two is to be dropped."""
+    def begin_with(self, other: KVCache, length: int, *, row: int = 0) -> None:
+        """Hold in every row what the first `length` positions of a row of `other` hold, and nothing else."""
+        self.reserve(length)
+        for ours, theirs in zip(self.layers, other.layers, strict=True):
+            ours.extend(0, theirs.keys[row : row + 1, :, :length], theirs.values[row : row + 1, :, :length])
+        self.length = length
+
+    def rows(self, lengths: Sequence[int] | None = None) -> Rows:
+        """The same positions as rows that may go on apart. The buffers are shared: one of the two is to be dropped.
+
+        `lengths` are given where what follows in a row is padding.
+        """
         for layer in self.layers:
             for held in (layer.keys, layer.values):
                 held[:, :, self.length :] = 0  # masked places count nothing, but nothing times NaN is NaN
-        return Rows([(layer.keys, layer.values) for layer in self.layers], self.length, rotary=self.rotary)
+        pairs = [(layer.keys, layer.values) for layer in self.layers]
+        return Rows(pairs, [self.length] * self.batch if lengths is None else lengths, rotary=self.rotary)
 
     def _allocate(self, room: int) -> None:
         """Move to buffers of at least `room` positions."""

@@ -5,7 +5,7 @@ R rows  K key-value heads  C head dim  S positions
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -14,30 +14,32 @@ from llavacli_core.nn.rotary import Rotary
 
 BLOCK = 256  # positions
 
+Pair = tuple[Tensor, Tensor]  # keys and values
+
 
 class Rows:
-    """Every layer's keys and values, [R, K, capacity, C] each; row r is in use up to `lengths[r]`, the rest is finite.
+    """Every layer's keys and values, [slots, K, capacity, C] each: row r lies in slot r, and further slots are free.
 
-    `fixed` layers' worth of further pairs (a captioner's cross-attention, whose keys come from the picture) may ride
-    along: they are never written to, and follow their rows.
+    Row r is in use up to `lengths[r]`; the rest is finite. `fixed` layers' worth of further pairs (a captioner's
+    cross-attention, whose keys come from the picture) may ride along: they are never written to, and follow their rows.
     """
 
     def __init__(
         self,
-        layers: Sequence[tuple[Tensor, Tensor]],
-        length: int,
+        layers: Sequence[Pair],
+        lengths: Sequence[int],
         *,
-        fixed: Sequence[tuple[Tensor, Tensor]] = (),
+        fixed: Sequence[Pair] = (),
         rotary: Rotary | None = None,
     ) -> None:
-        """Take over one or more rows of the same `length`; positions beyond it are room.
+        """Take over rows of these `lengths`, one in each slot; positions beyond are room.
 
         `rotary` holds the turns of that room, for decoders that turn.
         """
         self.layers = list(layers)
         self.fixed = list(fixed)
         self.rotary = rotary
-        self.lengths = [length] * self.layers[0][0].shape[0]
+        self.lengths = list(lengths)
         self._positions: Tensor | None = None
 
     @classmethod
@@ -50,7 +52,7 @@ class Rows:
         head_dim: int,
         device: torch.device,
         dtype: torch.dtype,
-        fixed: Sequence[tuple[Tensor, Tensor]] = (),
+        fixed: Sequence[Pair] = (),
     ) -> Rows:
         """`rows` rows of no positions yet."""
         shape = (rows, heads, BLOCK, head_dim)
@@ -58,14 +60,19 @@ class Rows:
             (torch.zeros(shape, device=device, dtype=dtype), torch.zeros(shape, device=device, dtype=dtype))
             for _ in range(layers)
         ]
-        return cls(pairs, 0, fixed=fixed)
+        return cls(pairs, [0] * rows, fixed=fixed)
 
     def __len__(self) -> int:
         return len(self.lengths)
 
     @property
+    def slots(self) -> int:
+        """Rows there is room for."""
+        return self.layers[0][0].shape[0]
+
+    @property
     def capacity(self) -> int:
-        """Positions there is room for."""
+        """Positions there is room for in each row."""
         return self.layers[0][0].shape[2]
 
     @property
@@ -89,16 +96,21 @@ class Rows:
         mask = distance >= 0 if window is None else (distance >= 0) & (distance < window)
         return mask[:, None, None]
 
-    def write(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+    def write(self, layer: int, keys: Tensor, values: Tensor) -> Pair:
         """Put each row's next key and value, [R, K, C], in its place; views of all so far, [R, K, S, C]."""
         held_keys, held_values = self.layers[layer]
-        span, first = max(self.lengths) + 1, self.lengths[0]
+        count, span, first = len(self), max(self.lengths) + 1, self.lengths[0]
         if min(self.lengths) + 1 == span:
-            held_keys[:, :, first], held_values[:, :, first] = keys, values
+            held_keys[:count, :, first], held_values[:count, :, first] = keys, values
         else:
-            rows = torch.arange(len(self), device=self.device)
+            rows = torch.arange(count, device=self.device)
             held_keys[rows, :, self.positions], held_values[rows, :, self.positions] = keys, values
-        return held_keys[:, :, :span], held_values[:, :, :span]
+        return held_keys[:count, :, :span], held_values[:count, :, :span]
+
+    def across(self, layer: int) -> Pair:
+        """The fixed keys and values of a layer, [R, H, S, C]."""
+        keys, values = self.fixed[layer]
+        return keys[: len(self)], values[: len(self)]
 
     def advance(self) -> None:
         """Every row is one position longer: to be called when all layers have written."""
@@ -109,16 +121,33 @@ class Rows:
     def reserve(self) -> None:
         """Make room for one position more."""
         if max(self.lengths) >= self.capacity:
-            self._resize(max(self.lengths) + max(BLOCK, self.capacity // 2))
+            self._resize(self.slots, max(self.lengths) + max(BLOCK, self.capacity // 2))
 
     def join(self, other: Rows) -> None:
         """Take in the rows of `other`, behind our own."""
-        room = max(self.capacity, other.capacity)
-        self._resize(room)
-        other._resize(room)
-        self.layers = [_stacked(ours, theirs) for ours, theirs in zip(self.layers, other.layers, strict=True)]
-        self.fixed = [_stacked(ours, theirs) for ours, theirs in zip(self.fixed, other.fixed, strict=True)]
+        here, count = len(self), len(self) + len(other)
+        slots = self.slots if count <= self.slots else max(count, self.slots + self.slots // 2)
+        self._resize(slots, max(self.capacity, other.capacity))
+        used = max(other.lengths)
+        for ours, theirs in zip(self.layers, other.layers, strict=True):
+            for mine, yours in zip(ours, theirs, strict=True):
+                mine[here:count, :, :used] = yours[: len(other), :, :used]
+        for ours, theirs in zip(self.fixed, other.fixed, strict=True):
+            for mine, yours in zip(ours, theirs, strict=True):
+                mine[here:count] = yours[: len(other)]
         self.lengths, self._positions = self.lengths + other.lengths, None
+
+    def drop(self, gone: Collection[int]) -> list[int]:
+        """Let go of some rows. The last of those that stay move into their slots; which row is where afterwards."""
+        staying = [row for row in range(len(self)) if row not in gone]
+        moved = iter(row for row in staying if row >= len(staying))
+        order = [place if place not in gone else next(moved) for place in range(len(staying))]
+        for place, row in enumerate(order):
+            if place != row:
+                for held in self._tensors():
+                    held[place] = held[row]
+        self.lengths, self._positions = [self.lengths[row] for row in order], None
+        return order
 
     def select(self, rows: Sequence[int]) -> None:
         """Keep these rows, in this order; a row may come several times."""
@@ -134,23 +163,34 @@ class Rows:
         index, used = torch.tensor(rows, device=self.device), max(self.lengths)
         for pair in self.layers:
             for held in pair:
-                held[:, :, since:used] = held[:, :, since:used].index_select(0, index)
+                held[: len(rows), :, since:used] = held[:, :, since:used].index_select(0, index)
 
-    def _resize(self, room: int) -> None:
-        """Move to buffers of `room` positions, in whole blocks; what is in use is kept."""
-        room = -(-room // BLOCK) * BLOCK
-        if room <= self.capacity:
+    def _tensors(self) -> Iterator[Tensor]:
+        """All keys and values."""
+        for pair in (*self.layers, *self.fixed):
+            yield from pair
+
+    def _resize(self, slots: int, room: int) -> None:
+        """Move to buffers of so many slots and positions, in whole blocks; what is in use is kept.
+
+        Nothing is changed before all memory is there.
+        """
+        room = -(-max(room, self.capacity) // BLOCK) * BLOCK
+        if (slots, room) == (self.slots, self.capacity):
             return
-        used = max(self.lengths)
-        grown = []
-        for pair in self.layers:
-            wider = tuple(held.new_zeros((*held.shape[:2], room, held.shape[3])) for held in pair)
-            for old, new in zip(pair, wider, strict=True):
-                new[:, :, :used] = old[:, :, :used]
-            grown.append((wider[0], wider[1]))
-        self.layers = grown
-        self.rotary = None if self.rotary is None else self.rotary.longer(room)
+        rotary = self.rotary
+        if rotary is not None and room > self.capacity:
+            rotary = rotary.longer(room)
+        used = (slice(len(self)), slice(None), slice(max(self.lengths, default=0)))
+        layers = [_moved(pair, used, (slots, pair[0].shape[1], room)) for pair in self.layers]
+        if slots > self.slots:
+            whole = (used[0], slice(None), slice(None))
+            self.fixed = [_moved(pair, whole, (slots, *pair[0].shape[1:3])) for pair in self.fixed]
+        self.layers, self.rotary = layers, rotary
 
 
-def _stacked(ours: tuple[Tensor, Tensor], theirs: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-    return torch.cat((ours[0], theirs[0])), torch.cat((ours[1], theirs[1]))
+def _moved(pair: Pair, used: tuple[slice, slice, slice], shape: tuple[int, ...]) -> Pair:
+    """Copies of what is `used`, in zeros of that shape."""
+    keys, values = (held.new_zeros((*shape, held.shape[3])) for held in pair)
+    keys[used], values[used] = pair[0][used], pair[1][used]
+    return keys, values

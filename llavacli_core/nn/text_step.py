@@ -59,11 +59,11 @@ class TextStep:
         for index, layer in enumerate(self.layers):
             if self.pre_norm:
                 x = x + self._look_back(layer, layer.attention_norm(x), index, rows, mask)
-                x = x + self._look_across(layer, layer.cross_norm(x), *rows.fixed[index])
+                x = x + self._look_across(layer, layer.cross_norm(x), *rows.across(index))
                 x = x + layer.down(layer.act(layer.up(layer.mlp_norm(x))))
             else:
                 x = layer.attention_norm(x + self._look_back(layer, x, index, rows, mask))
-                x = layer.cross_norm(x + self._look_across(layer, x, *rows.fixed[index]))
+                x = layer.cross_norm(x + self._look_across(layer, x, *rows.across(index)))
                 x = layer.mlp_norm(x + layer.down(layer.act(layer.up(x))))
         rows.advance()
         x = x if self.norm is None else self.norm(x)

@@ -2,6 +2,7 @@
 
 import itertools
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -59,7 +60,7 @@ def test_a_batch_equals_single_runs(base, rows, engine):
             alone.prompt_text,
             alone.images,
         )
-        assert done.usage == alone.usage
+        assert replace(done.usage, cached_tokens=0) == alone.usage
 
 
 def test_long_prompts(engine):
