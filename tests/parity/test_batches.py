@@ -5,8 +5,10 @@ import threading
 from dataclasses import replace
 
 import pytest
+import torch
 
 import llavacli_core as core
+from llavacli_core.engine.starting import Conversations
 from llavacli_core.engine.together import Together
 from llavacli_core.errors import MissingInput, OutOfMemory
 from llavacli_core.options import Sampling
@@ -234,6 +236,68 @@ def test_what_does_not_fit_in_memory_beside_the_others_waits_for_one_to_end(engi
     _, last, _ = collected(engine("llava-1.5").batch(requests, rows=4))
     for index, (messages, sampling) in enumerate(requests):
         assert last[index].token_ids == finish(engine("llava-1.5").generate(messages, sampling)).token_ids
+
+
+@pytest.mark.parametrize("rows", [1, 4])
+def test_a_picture_that_several_ask_about_is_computed_once(rows, engine):
+    """The prompt's beginning, picture included, is what later answers need not compute."""
+    picture = BY_NAME["photo"].messages[0].parts[0]
+    questions = ("What is this?", "Where was it taken, and when? Tell me everything.", "Who?", "Why?", "Really?")
+    asked = [([core.Message("user", [picture, text])], Sampling(max_tokens=9)) for text in questions]
+    asked.insert(2, mixed(2)[1])
+    _, last, _ = collected(engine("next-mistral-window").batch(asked, rows=rows))
+    for index, (messages, sampling) in enumerate(asked):
+        assert last[index].token_ids == finish(engine("next-mistral-window").generate(messages, sampling)).token_ids
+    known = sorted(last[index].usage.cached_tokens for index in (0, 1, 3, 4, 5))
+    assert known[0] == 0
+    assert known[-1] > last[0].usage.image_tokens
+    assert known.count(0) <= 2  # the first of all, and where another came between
+
+
+def crowded(monkeypatch, network, most):
+    """Memory for `most` rows: a step of more fails. How many rows each step had that was tried."""
+    step, tried = type(network).step, []
+
+    def cramped(self, tokens, rows):
+        tried.append(len(rows))
+        if len(rows) > most:
+            raise torch.OutOfMemoryError
+        return step(self, tokens, rows)
+
+    monkeypatch.setattr(type(network), "step", cramped)
+    return tried
+
+
+def test_where_memory_fails_in_a_step_half_go_on_and_half_later(engine, monkeypatch):
+    requests = mixed(9)
+    requests[2] = (requests[2][0], Sampling(max_tokens=15, temperature=1.2, top_p=0.9, seed=3))
+    requests[3] = (requests[3][0], Sampling(max_tokens=15, repetition_penalty=1.5))
+    alone = [finish(engine("llava-1.5").generate(*request)) for request in requests]
+    tried = crowded(monkeypatch, engine("llava-1.5").network, 2)
+    texts, last, _ = collected(engine("llava-1.5").batch(requests, rows=8))
+    assert max(tried) == 8
+    assert sum(rows > 2 for rows in tried) < 8  # it remembers
+    for index, done in enumerate(alone):
+        assert last[index].token_ids == done.token_ids
+        assert texts.get(index, "") == done.text == last[index].text
+        assert replace(last[index].usage, cached_tokens=0) == done.usage
+
+
+def test_where_memory_fails_for_a_group_its_halves_are_tried(engine, monkeypatch):
+    start, tried = Conversations.start, []
+
+    def cramped(self, requests, *rest):
+        tried.append(len(requests))
+        if len(requests) > 1:
+            raise OutOfMemory("too many")
+        return start(self, requests, *rest)
+
+    monkeypatch.setattr(Conversations, "start", cramped)
+    requests = [mixed(1)[0]] * 6
+    _, last, _ = collected(engine("llava-1.5").batch(requests, rows=6))
+    assert len({last[index].token_ids for index in range(6)}) == 1
+    assert last[0].token_ids == finish(engine("llava-1.5").generate(*requests[0])).token_ids
+    assert tried.count(1) == 6
 
 
 def test_what_does_not_fit_in_memory_alone_fails(engine, monkeypatch):
