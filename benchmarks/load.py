@@ -70,10 +70,8 @@ def compare(report: Report, size: str, repeats: int) -> None:
             (peak, seconds), (their_peak, their_seconds) = medians["llavacli"], medians["transformers"]
             what = f"{size} ({stored:.2f} GB) to {dtype}"
             promised = size not in TINY
-            report.figure(
-                f"{what}: peak over the weights", peak, their_peak, unit="x", at_most=PEAK if promised else None
-            )
-            report.figure(f"{what}: time", seconds, their_seconds, at_least=1.0 if promised else None)
+            report.figure(f"{what}: peak over the weights", peak, their_peak, unit="x", at_most=PEAK, promised=promised)
+            report.figure(f"{what}: time", seconds, their_seconds, at_least=1.0, promised=promised)
 
 
 def main() -> int:

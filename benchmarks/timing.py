@@ -16,7 +16,7 @@ S = TypeVar("S")
 
 DISTURBED = 0.1  # of a sample's time: what others may use of the processors meanwhile
 GRAIN = 0.03  # seconds: the kernel counts processor time in steps of 0.01, so short samples say little
-PATIENCE = 3  # rounds at most, per round wanted
+PATIENCE = 2  # rounds at most, per round wanted
 
 
 def timed(run: Callable[[], object]) -> float:

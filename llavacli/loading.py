@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from llavacli.lean_torch import import_torch
 from llavacli.options import ModelOptions
 from llavacli.render.progress import follow
 from llavacli.streams import Notes
@@ -31,6 +32,7 @@ def load(options: ModelOptions, notes: Notes) -> core.Engine:
     name = _chosen(options, notes)
     if not options.offline and not core.is_cached(name, revision=options.revision):
         follow(core.download(name, revision=options.revision), name, notes)
+    import_torch(tracing=options.quant != "none" or options.attention == "flash")  # packages that may compile
     return core.load(
         name,
         device=options.device,

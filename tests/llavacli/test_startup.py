@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 
 from tests.llavacli.running import process
 
+SHAPES = Path(__file__).parents[2] / "examples" / "shapes.png"
 HEAVY = {"torch", "numpy", "PIL", "jinja2", "prompt_toolkit", "rich", "huggingface_hub", "tokenizers", "pydantic"}
 
 
@@ -48,3 +50,18 @@ def test_a_usage_error_loads_no_model(home: object) -> None:
     result = process([sys.executable, "-c", code, "describe", "nope.png"], text=True)
     assert result.returncode == 0, result.stderr
     assert not {"torch", "numpy", "PIL", "jinja2", "tokenizers"} & set(result.stdout.split())
+
+
+@pytest.mark.slow
+def test_torch_comes_without_what_its_compilers_need_until_they_do(home: object) -> None:
+    code = (
+        "import sys\nfrom llavacli.app import run\nfrom llavacli.lean_torch import import_torch\n"
+        "from llavacli.signals import Stopper\n"
+        "assert run(sys.argv[1:], Stopper()) == 0\nassert 'torch._decomp' not in sys.modules\n"
+        "import_torch(tracing=True)\nimport torch\nx = torch.rand(4, 4)\n"
+        "same = torch.compile(lambda x: x.softmax(-1) @ x, backend='aot_eager', fullgraph=True)\n"
+        "assert torch.equal(same(x), x.softmax(-1) @ x)"
+    )
+    result = process([sys.executable, "-c", code, "describe", str(SHAPES)], text=True)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout
