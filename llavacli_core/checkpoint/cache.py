@@ -92,6 +92,18 @@ class Repository:
         """The revisions that have a folder."""
         return sorted(entry for entry in _listed(self.folder / "snapshots") if COMMIT.fullmatch(entry))
 
+    def meant(self, revision: str | None) -> list[str]:
+        """The commits here that a branch, a tag, a commit or its beginning may mean; without one, main or the only one.
+
+        A beginning has at least four characters, as git wants it.
+        """
+        commits, named = self.commits(), self.commit(revision)
+        if named in commits:
+            return [named]
+        if revision is None:
+            return commits if len(commits) == 1 and named is None else []
+        return [commit for commit in commits if len(revision) >= 4 and commit.startswith(revision)]
+
     def partials(self) -> list[Path]:
         """Downloads that were cut short, or are under way."""
         blobs = self.folder / "blobs"

@@ -1,4 +1,7 @@
-"""A Hub id to a folder: the snapshot in the shared cache, or fetched into it. Only the files that loading needs."""
+"""A Hub id to a folder: the snapshot in the shared cache, or fetched into it. Only the files that loading needs.
+
+What fetches is imported by those who fetch: every start with a model comes by here.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,6 @@ from pathlib import Path
 
 from llavacli_core.checkpoint.cache import Repository, recorded
 from llavacli_core.checkpoint.needed import missing_files, wanted
-from llavacli_core.checkpoint.pull import plan_pull
 from llavacli_core.events import Progress
 
 
@@ -25,6 +27,8 @@ def cached(name: str, revision: str | None, *, weights: bool = True, words: bool
 
 def fetch(name: str, revision: str | None, *, offline: bool = False, weights: bool = True, words: bool = True) -> Path:
     """Download without a word; gives the snapshot's folder."""
+    from llavacli_core.checkpoint.pull import plan_pull
+
     pull = plan_pull(name, revision, offline=offline, weights=weights, words=words)
     for _ in pull.run():
         pass
@@ -33,4 +37,6 @@ def fetch(name: str, revision: str | None, *, offline: bool = False, weights: bo
 
 def download(name: str, revision: str | None = None) -> Iterator[Progress]:
     """Download, and say how far it is, as it goes."""
+    from llavacli_core.checkpoint.pull import plan_pull
+
     yield from plan_pull(name, revision).run()

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 from llavacli_core.checkpoint.cache import Repository, files_in
 from llavacli_core.errors import BadOption, ModelMissing
@@ -47,14 +46,16 @@ class Removal:
     @property
     def freed(self) -> int:
         """Bytes that this gives back: of blobs, and of files where the cache has no links."""
+        if self._shares:
+            return int(self._by_the_hub().expected_freed_size)
         files = [folder / name for folder in self.folders for name in files_in(folder)]
         own = [file for file in files if file.is_file() and not file.is_symlink() and file not in self.blobs]
         return sum(path.stat().st_size for path in (*self.blobs, *own))
 
     def run(self) -> None:
         """Remove it: first what leads to the files, then the files, so that a cut leaves nothing that looks whole."""
-        if any(blob.is_symlink() for blob in self.blobs):
-            self._by_the_hub()
+        if self._shares:
+            self._by_the_hub().execute()
         for name, commit in self.repository.refs().items():
             if commit in self.commits:
                 (self.repository.folder / "refs" / name).unlink(missing_ok=True)
@@ -66,8 +67,7 @@ class Removal:
         for blob in doomed:
             blob.unlink(missing_ok=True)
         if self.whole:
-            with suppress(FileNotFoundError):
-                _remove(self.repository.locks)
+            _remove(self.repository.locks)
 
     def _blobs(self, commit: str) -> set[Path]:
         """Where the links of a snapshot lead, one step of the way."""
@@ -75,13 +75,18 @@ class Removal:
         links = (snapshot / name for name in files_in(snapshot))
         return {_target(link) for link in links}
 
-    def _by_the_hub(self) -> None:
-        """Blobs that repositories share are counted by huggingface_hub, which knows when the last one goes."""
+    @property
+    def _shares(self) -> bool:
+        """Whether blobs are links to a store that repositories have in common."""
+        return any(blob.is_symlink() for blob in self.blobs)
+
+    def _by_the_hub(self) -> Any:
+        """The same as huggingface_hub would do it, which knows when the last link to a shared blob goes."""
         from huggingface_hub import scan_cache_dir
 
         scanned = scan_cache_dir(self.repository.folder.parent)
         known = {revision.commit_hash for repo in scanned.repos for revision in repo.revisions}
-        scanned.delete_revisions(*(commit for commit in self.commits if commit in known)).execute()
+        return scanned.delete_revisions(*(commit for commit in self.commits if commit in known))
 
 
 def plan_removal(name: str, revision: str | None = None, cache: str | PathLike[str] | None = None) -> Removal:
@@ -92,23 +97,12 @@ def plan_removal(name: str, revision: str | None = None, cache: str | PathLike[s
     commits = repository.commits()
     if revision is None:
         return Removal(repository=repository, commits=tuple(commits), whole=True)
-    chosen = _commits(repository, revision, commits)
-    return Removal(repository=repository, commits=chosen, whole=set(chosen) == set(commits))
-
-
-def _commits(repository: Repository, revision: str, commits: Sequence[str]) -> tuple[str, ...]:
-    """The one commit that is meant."""
-    named = repository.commit(revision)
-    if named is not None and named in commits:
-        return (named,)
-    begun = [commit for commit in commits if commit.startswith(revision)] if len(revision) >= 4 else []
-    if len(begun) == 1:
-        return tuple(begun)
-    if begun:
-        raise BadOption(f"{revision} is the beginning of {len(begun)} revisions", hint="give more of it")
-    raise ModelMissing(
-        f"{repository.id} has no revision {revision!r} in the cache", hint="llavacli models ls lists those it has"
-    )
+    chosen = repository.meant(revision)
+    if len(chosen) > 1:
+        raise BadOption(f"{revision} is the beginning of {len(chosen)} revisions", hint="give more of it")
+    if not chosen:
+        raise ModelMissing(f"{name} has no revision {revision!r} in the cache", hint="llavacli models ls lists them")
+    return Removal(repository=repository, commits=tuple(chosen), whole=chosen == commits)
 
 
 def _target(link: Path) -> Path:
@@ -120,8 +114,8 @@ def _target(link: Path) -> Path:
 
 
 def _remove(path: Path) -> None:
-    """A folder, whatever is in it; links are removed, not followed."""
+    """A folder, whatever is in it, if it is still there; links are removed, not followed."""
     if path.is_symlink():
         path.unlink()
-    else:
+    elif path.exists():
         shutil.rmtree(path)

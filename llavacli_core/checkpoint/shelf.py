@@ -1,18 +1,25 @@
-"""The models that are kept on disk, by what users call them: to fetch, to check, to remove, to list."""
+"""The models that are kept on disk, by what users call them: to fetch, to check, to remove, to list.
+
+What does it is imported when it is done, so that a list is quick.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from llavacli_core.checkpoint import pull, removal, verify
 from llavacli_core.checkpoint.cache import Repository, cache_folder, is_offline
 from llavacli_core.checkpoint.inventory import CachedModel, cached_models, on_disk
 from llavacli_core.checkpoint.locate import DEMO, DEMO_FOLDER, is_folder, named
-from llavacli_core.checkpoint.places import InCache, InFolder
-from llavacli_core.checkpoint.remote import list_files
 from llavacli_core.errors import BadOption, ModelMissing
+
+if TYPE_CHECKING:
+    from llavacli_core.checkpoint.places import Place
+    from llavacli_core.checkpoint.pull import Pull
+    from llavacli_core.checkpoint.removal import Removal
+    from llavacli_core.checkpoint.verify import Verification
 
 Folder = str | PathLike[str]
 
@@ -46,14 +53,17 @@ def plan_pull(
     folder: Folder | None = None,
     again: Callable[[str], bool] = lambda _: False,
     offline: bool = False,
-) -> pull.Pull:
+) -> Pull:
     """What fetching a model would take, into the cache or a `folder`; nothing is written.
 
     `again` tells by its name whether a file is to be fetched although it is there.
     """
+    from llavacli_core.checkpoint import pull
+    from llavacli_core.checkpoint.places import InCache, InFolder
+
     name = named(model)
 
-    def into(commit: str) -> InCache | InFolder:
+    def into(commit: str) -> Place:
         if folder is not None:
             return InFolder(Path(folder).expanduser(), commit)
         return InCache(Repository.of(name, cache), commit)
@@ -61,11 +71,13 @@ def plan_pull(
     return pull.plan_pull(name, revision, into=into, again=again, offline=offline)
 
 
-def plan_removal(model: str, *, revision: str | None = None, cache: Folder | None = None) -> removal.Removal:
+def plan_removal(model: str, *, revision: str | None = None, cache: Folder | None = None) -> Removal:
     """What removing a model from the cache would take away; folders elsewhere are never touched.
 
     `revision` is a branch, a tag, a commit or its beginning; without it, all of the model goes.
     """
+    from llavacli_core.checkpoint import removal
+
     if is_folder(model):
         raise BadOption(f"{model} is a folder outside the cache", hint="remove it as any other folder")
     return removal.plan_removal(named(model), revision, cache)
@@ -78,11 +90,13 @@ def plan_verification(
     cache: Folder | None = None,
     folder: Folder | None = None,
     offline: bool = False,
-) -> verify.Verification:
+) -> Verification:
     """What checking a model's files would read: the demo, a folder, a snapshot in the cache, a Hub id's `folder`.
 
     Only the last asks the Hub, if it may: what the files of the others must be is known without.
     """
+    from llavacli_core.checkpoint import verify
+
     if folder is None and (model == DEMO or is_folder(model)):
         return verify.verification(DEMO_FOLDER if model == DEMO else Path(model), model)
     name = named(model)
@@ -95,21 +109,19 @@ def plan_verification(
 def snapshot_of(name: str, revision: str | None, cache: Folder | None = None) -> tuple[str, Path]:
     """The commit and the folder of a revision in the cache, whole or not."""
     repository = Repository.of(name, cache)
-    commits = repository.commits()
-    commit = repository.commit(revision)
-    if commit is None and revision is not None:
-        commit = next((each for each in commits if len(revision) >= 4 and each.startswith(revision)), None)
-    if commit is None and revision is None and len(commits) == 1:
-        commit = commits[0]
-    if commit is None or commit not in commits:
+    meant = repository.meant(revision)
+    if len(meant) != 1:
         which = f"revision {revision!r} of {name}" if revision is not None else name
         pull_line = f"llavacli models pull {name}" + (f" --revision {revision}" if revision is not None else "")
         raise ModelMissing(f"{which} is not in the cache ({cache_folder(cache)})", hint=pull_line)
-    return commit, repository.snapshot(commit)
+    return meant[0], repository.snapshot(meant[0])
 
 
-def _against_the_hub(name: str, revision: str | None, folder: Path, *, offline: bool) -> verify.Verification:
+def _against_the_hub(name: str, revision: str | None, folder: Path, *, offline: bool) -> Verification:
     """A folder's files against the Hub's listing, or offline against the notes of the download."""
+    from llavacli_core.checkpoint import verify
+    from llavacli_core.checkpoint.remote import list_files
+
     if not folder.is_dir():
         raise ModelMissing(f"{folder} is no folder", hint="check the path")
     if offline:

@@ -28,6 +28,7 @@ from llavacli_core.prompt.layout import write
 from llavacli_core.prompt.template import identify
 
 TYPICAL = ((336, 336), (640, 480), (1920, 1080), (1080, 1920), (4032, 3024))  # pixels, width x height
+FLOATS = ("F64", "F32", "F16", "BF16")
 QUESTION = "What is in this image?"
 
 
@@ -102,7 +103,7 @@ def load_sheet(
         marks=family.marks,
         positions=config.decoder.positions,
         dtype=config.dtype,
-        parameters=sum(stored.values()) or sum(part.weights.parameters for part in parts_of(config, whole=True)),
+        parameters=_parameters(config, stored),
         stored=stored,
         size=on.size,
         missing=on.missing,
@@ -157,6 +158,13 @@ def _clip(model: ModelConfig | CaptionerConfig) -> ClipCost | None:
         return None
     frames = model.default_frames or 1
     return ClipCost(frames, video_tokens(frames, model), video_tokens(1, model))
+
+
+def _parameters(config: ModelConfig | CaptionerConfig, stored: Mapping[str, int]) -> int:
+    """As many as are stored, unless several are packed into one number."""
+    if stored and set(stored) <= set(FLOATS):
+        return sum(stored.values())
+    return sum(part.weights.parameters for part in parts_of(config, whole=True))
 
 
 def _stored(folder: Path) -> dict[str, int]:
