@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import io
 import json
 import time
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +20,8 @@ from transformers import (
 )
 
 import llavacli_core as core
+
+DTYPES = ("bfloat16", "float32")
 
 
 @dataclass(frozen=True)
@@ -124,13 +124,3 @@ def agreement(ours: tuple[int, ...], theirs: tuple[int, ...], dtype: str) -> int
     if equal < (len(ours) if dtype == "float32" else 1):
         raise SystemExit(f"the two do not say the same: {ours} and {theirs}")
     return equal
-
-
-def in_turn(runs: Mapping[str, Callable[[], Answer]], repeats: int) -> dict[str, list[Answer]]:
-    """Answers of each contestant, `repeats` rounds of all in turn; whoever calls has warmed up."""
-    answers: dict[str, list[Answer]] = {name: [] for name in runs}
-    for _ in range(repeats):
-        for name, run in runs.items():
-            gc.collect()
-            answers[name].append(run())
-    return answers

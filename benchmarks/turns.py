@@ -1,74 +1,71 @@
 """Time to the first token of a second turn of 32 tokens about the same picture, against transformers doing all again.
 
-One tile gives 611 tokens of context, five tiles with a long first question 2,915. Promise on a CPU: at least 6 times
-as fast, and 20 times.
+The context is one tile's 576 tokens, or five tiles' 2,340, and a first question that makes them 611 or 2,915, with the
+first answer behind it. Promises at real sizes (`--size 0.5b-short`, `0.5b`) on a CPU: at least 6 times as fast, and 20 times.
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
+import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 
 import torch
 from checkpoints import write
-from contestants import Answer, Ours, Theirs, in_turn
+from contestants import DTYPES, Answer, Ours, Theirs
 from prepare import photo
+from report import Report, parser
+from timing import rounds
 
-TURN = 32  # tokens of the second question
+TURN = "b" * 32  # of so many tokens
 PROMISES = {611: 6, 2915: 20}
 
 
-def second(ours: Ours, question: str, follow_up: str, picture: bytes) -> tuple[Answer, str]:
+def second(ours: Ours, question: str, picture: bytes) -> tuple[Answer, str]:
     """The second turn's answer, and the whole conversation before it as one text."""
     session = ours.engine.session()
-    said = ours.take(session, question, 1, picture).ids
-    answered = session.messages[-1].text if said else ""
-    return ours.take(session, follow_up, 1), question + answered + follow_up
+    ours.take(session, question, 1, picture)
+    said = session.messages[-1].text
+    return ours.take(session, TURN, 1), question + said + TURN
 
 
-def compare(context: int, arguments: argparse.Namespace) -> None:
-    """Print both times for a context, and how many times as fast ours is."""
-    picture, follow_up = photo(640, 480), "b" * TURN
+def compare(size: str, context: int, arguments: argparse.Namespace, report: Report) -> None:
+    """Report both times for a context."""
+    picture = photo(640, 480)
     with tempfile.TemporaryDirectory() as folder:
-        write(Path(folder), arguments.size, getattr(torch, arguments.dtype), tiled=context > 2000)
+        write(Path(folder), size, getattr(torch, arguments.dtype), tiled=context > 2000)
         ours, theirs = (side(Path(folder), arguments.dtype, arguments.device) for side in (Ours, Theirs))
         question = "a" * max(context - len(ours.ids("", picture)), 1)
-        for side in (ours, theirs):
-            side.answer("a", 2)
-        _, text = second(ours, question, follow_up, picture)
-        runs = in_turn(
-            {
-                "ours": lambda: second(ours, question, follow_up, picture)[0],
-                "theirs": lambda: theirs.answer(text, 1, picture),
-            },
-            arguments.repeats,
-        )
-        if runs["ours"][0].ids != runs["theirs"][0].ids and arguments.dtype == "float32":
-            raise SystemExit("the two do not say the same")
+        text = second(ours, question, picture)[1]
+        runs: dict[str, Callable[[], Answer]] = {
+            "ours": lambda: second(ours, question, picture)[0],
+            "theirs": lambda: theirs.answer(text, 1, picture),
+        }
+        answers = rounds(runs, arguments.repeats, lambda run: run())
         tokens = len(theirs.ids(text, picture))
-    mine, reference = (statistics.median(answer.first for answer in answers) for answers in runs.values())
-    print(
-        f"{arguments.size} {arguments.dtype}, {tokens - TURN} tokens of context, {TURN} new: "
-        f"llavacli {mine * 1e3:.1f} ms, transformers {reference * 1e3:.1f} ms, "
-        f"{reference / mine:.1f} times as fast (promise: {PROMISES[context]})",
-        flush=True,
-    )
+    if arguments.dtype == "float32" and answers["ours"][0].ids != answers["theirs"][0].ids:
+        raise SystemExit("the two do not say the same")
+    mine, reference = (median(answer.first for answer in answers[name]) for name in runs)
+    what = f"second turn, {size}, {arguments.dtype}, {tokens - len(TURN)} + {len(TURN)} tokens"
+    report.figure(what, mine, reference, at_least=None if size == "2-layers" else PROMISES[context])
 
 
-def main() -> None:
-    """Measure the contexts asked for."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--size", choices=("2-layers", "24-layers", "0.5b", "7b"), default="2-layers")
-    parser.add_argument("--context", type=int, nargs="*", choices=tuple(PROMISES), default=list(PROMISES))
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--dtype", choices=("bfloat16", "float32"), default="float32")
-    parser.add_argument("--device", default="cpu")
-    arguments = parser.parse_args()
-    for context in arguments.context:
-        compare(context, arguments)
+def main() -> int:
+    """Measure the sizes and contexts asked for."""
+    flags = parser(__doc__, repeats=5, sizes=("2-layers",))
+    flags.add_argument("--context", type=int, nargs="+", choices=tuple(PROMISES), default=list(PROMISES))
+    flags.add_argument("--dtype", choices=DTYPES, default="float32")
+    flags.add_argument("--device", default="cpu")
+    arguments = flags.parse_args()
+    report = Report()
+    for size in arguments.size:
+        for context in arguments.context:
+            compare(size, context, arguments, report)
+    return report.exit_code
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
