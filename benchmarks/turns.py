@@ -1,7 +1,7 @@
 """Time to the first token of a second turn of 32 tokens about the same picture, against transformers doing all again.
 
 The context is one tile's 576 tokens, or five tiles' 2,340, and a first question that makes them 611 or 2,915, with the
-first answer behind it. Promises at real sizes (`--size 0.5b-short`, `0.5b`) on a CPU: at least 6 times as fast, and 20 times.
+first answer behind it. Promises at real sizes (`--size 0.5b-short`, `0.5b`) on a CPU: at least 6 times as fast, and 20.
 """
 
 from __future__ import annotations

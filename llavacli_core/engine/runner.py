@@ -14,7 +14,7 @@ from llavacli_core.engine.forward import FEWER, check_finite, encode_pictures, p
 from llavacli_core.engine.memory import Memory, keys_of
 from llavacli_core.engine.request import Request
 from llavacli_core.engine.sampling import Chooser
-from llavacli_core.engine.tokens import ahead, in_step
+from llavacli_core.engine.tokens import in_step, tokens
 from llavacli_core.nn.encoder_decoder import EncoderDecoder
 from llavacli_core.nn.llava import Llava
 from llavacli_core.nn.rows import Rows
@@ -75,11 +75,8 @@ class Conversation:
         return prefill(self.network, self.request, self.memory, self.keys, self.cached, min(limit, ROOM))
 
     def tokens(self, logits: Tensor, choose: Chooser, said: Sequence[int], limit: int) -> Iterator[int]:
-        """Ids whose positions the memory keeps, all but the last one's. With a graph the device runs ahead."""
-        graph = None if choose.looks_back else self.memory.recorded()
-        if graph is None:
-            return in_step(partial(step, self.network, memory=self.memory), choose, logits, said)
-        return ahead(graph, self.memory, choose, logits, said, limit)
+        """Ids whose positions the memory keeps, all but the last one's."""
+        return tokens(self.memory, partial(step, self.network, memory=self.memory), choose, logits, said, limit)
 
     @torch.inference_mode()
     def rows(self) -> Rows:

@@ -14,6 +14,23 @@ from llavacli_core.nn.graph import StepGraph
 Step = Callable[[Tensor, int], Tensor]  # a token [1, 1] on the device, which the host knows too; the next scores [1, V]
 
 
+def tokens(
+    memory: Memory, step: Step, choose: Chooser, logits: Tensor, said: Sequence[int], limit: int
+) -> Iterator[int]:
+    """A conversation's next ids, the first chosen by `logits` [1, V]: at most `limit`, each in `said` before the next.
+
+    Where the device can record steps they are replayed, and it runs ahead; else `step` computes one after the other.
+    """
+    chosen = choose(logits, said)
+    token_id = int(chosen)
+    yield token_id  # the first word does not wait for a recording
+    graph = None if choose.looks_back else memory.recorded()
+    if graph is None:
+        yield from in_step(step, choose, step(chosen, token_id), said)
+    else:
+        yield from ahead(graph, memory, choose, chosen, token_id, said, limit - 1)
+
+
 def in_step(step: Step, choose: Chooser, logits: Tensor, said: Sequence[int]) -> Iterator[int]:
     """Ids without end, chosen by `logits` [1, V] and those that follow; `said` has grown when the next is asked for."""
     while True:
@@ -25,14 +42,21 @@ def in_step(step: Step, choose: Chooser, logits: Tensor, said: Sequence[int]) ->
 
 @torch.inference_mode()
 def ahead(
-    graph: StepGraph, memory: Memory, choose: Chooser, logits: Tensor, said: Sequence[int], limit: int
+    graph: StepGraph,
+    memory: Memory,
+    choose: Chooser,
+    chosen: Tensor,
+    token_id: int,
+    said: Sequence[int],
+    limit: int,
 ) -> Iterator[int]:
-    """The same ids, each read while the device computes the next: up to `limit` of them.
+    """The ids that follow `chosen` [1, 1], which is `token_id`: each is read while the device computes the next.
 
     When the caller wants no more, the device has begun one token too many: it lies where the next turn will write, and
     neither the cache's length nor what `memory` holds knows of it. `choose` must not look at what was said.
     """
-    chosen = choose(logits, said)
+    chosen = choose(graph(chosen), said)
+    memory.took(token_id)
     for left in range(limit - 1, -1, -1):
         reading = Reading(chosen)
         if left:

@@ -49,7 +49,8 @@ class StepGraph:
             return
         self._replay = None  # and its memory is free before the next is recorded
         for layer in self.cache.layers:
-            layer.values[:, :, self.cache.length :] = 0  # masked places count nothing, but nothing times NaN is NaN
+            for held in (layer.keys, layer.values):
+                held[:, :, self.cache.length :] = 0  # masked places count nothing, but nothing times NaN is NaN
         self.position.fill_(self.cache.length)
         self._replay = self.record(self._run, self.cache.device)
         self._layers = self.cache.layers
@@ -78,7 +79,7 @@ def record_cuda(run: Run, device: torch.device) -> Run:
         current.wait_stream(side)
         graph = torch.cuda.CUDAGraph()
         # Other threads may go on using the device: a batch's pictures are opened in some.
-        with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+        with torch.cuda.graph(graph, stream=side, capture_error_mode="thread_local"):
             run()
     return graph.replay
 

@@ -14,13 +14,11 @@ from typing import TYPE_CHECKING, cast
 import torch
 from torch import Tensor
 
-from llavacli_core.nn.cache import KVCache
+from llavacli_core.nn.cache import BLOCK, KVCache
 from llavacli_core.nn.step import layers_of
 
 if TYPE_CHECKING:
     from llavacli_core.nn.decoder import Block, Decoder
-
-SPLIT = 256  # positions summed up by themselves; the room of a cache is a multiple of it
 
 
 class StaticStep:
@@ -50,10 +48,7 @@ class StaticStep:
             cache.rotary.sin.index_select(0, position)[0],
         )  # [1, C]
         distance = position - torch.arange(cache.capacity, device=position.device)  # [S]
-        hidden = {
-            window: distance < 0 if window is None else (distance < 0) | (distance >= window)
-            for window in {layer.window for layer in self.layers}
-        }
+        masks = {window: self._mask(distance, window) for window in {layer.window for layer in self.layers}}
         turning, swap = self.heads + self.kv_heads, self.head_dim // 2
         x = self.embedding.index_select(0, token[0])[0]  # [D]
         for layer, held in zip(self.layers, cache.layers, strict=True):
@@ -63,24 +58,29 @@ class StaticStep:
             held.keys.index_copy_(2, position, qk[None, self.heads :, None])
             held.values.index_copy_(2, position, qkv[None, turning:, None])
             q = qk[: self.heads].view(self.kv_heads, -1, self.head_dim)  # [K, G, C]
-            y = attend_over_room(q, held.keys[0], held.values[0], hidden[layer.window])  # [K, G, C]
+            y = attend_over_room(q, held.keys[0], held.values[0], masks[layer.window])  # [K, G, C]
             x = x + layer.out(y.reshape(-1))
             gate, up = layer.gate_up(layer.mlp_norm(x)).chunk(2)
             x = x + layer.down(layer.act(gate).mul_(up))
         return self.head(self.norm(x))[None]
 
+    def _mask(self, distance: Tensor, window: int | None) -> Tensor:
+        """What is added to the scores of keys so far back, [S]: 0, or -inf to those ahead or out of the window."""
+        hidden = distance < 0 if window is None else (distance < 0) | (distance >= window)
+        return torch.zeros_like(distance, dtype=self.embedding.dtype).masked_fill_(hidden, float("-inf"))
 
-def attend_over_room(query: Tensor, keys: Tensor, values: Tensor, hidden: Tensor) -> Tensor:
-    """Queries [K, G, C] over keys and values [K, S, C] where `hidden` [S] is false -> [K, G, C].
+
+def attend_over_room(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
+    """Queries [K, G, C] over keys and values [K, S, C], with `mask` [S] added to their scores -> [K, G, C].
 
     Two products and a softmax, rather than one call of torch's attention: with a mask that has no kernel on CUDA that
     shares the keys of a head among several processors, and one query has few heads (a Qwen2 four) for many processors.
-    Here the first product is spread over the keys, and the second over runs of `SPLIT` of them, whose sums are added.
-    Unused room must be finite: nothing times NaN is NaN.
+    Here the first product is spread over the keys, and the second over blocks of them, whose sums are added.
+    Room that is not in use must be finite all the same: nothing times NaN is NaN.
     """
     heads, room, size = keys.shape
-    scores = torch.bmm(query * size**-0.5, keys.transpose(1, 2))  # [K, G, S]
-    weights = scores.masked_fill(hidden, float("-inf")).softmax(-1, dtype=torch.float32).to(query.dtype)
-    runs = weights.unflatten(2, (-1, SPLIT)).transpose(1, 2).reshape(-1, query.shape[1], SPLIT)  # [K S / 256, G, 256]
-    sums = torch.bmm(runs, values.reshape(-1, SPLIT, size)).view(heads, room // SPLIT, -1, size)
-    return sums.sum(1, dtype=torch.float32).to(query.dtype)
+    scores = torch.baddbmm(mask, query, keys.transpose(1, 2), alpha=size**-0.5)  # [K, G, S]
+    weights = scores.softmax(-1)  # added up in float32 whatever the format, as the sums below
+    blocks = weights.unflatten(2, (-1, BLOCK)).transpose(1, 2).reshape(-1, query.shape[1], BLOCK)  # [K S / 256, G, 256]
+    sums = torch.bmm(blocks, values.reshape(-1, BLOCK, size)).view(heads, room // BLOCK, -1, size)
+    return sums.sum(1)

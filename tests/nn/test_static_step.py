@@ -93,7 +93,8 @@ def test_attention_over_the_room_equals_attention_over_what_is_seen(dtype):
         torch.randn(2, rows, 16, generator=generator).to(dtype) for rows in (3, 2 * BLOCK, 2 * BLOCK)
     )
     seen = torch.arange(2 * BLOCK) < BLOCK + 70
-    ours = attend_over_room(query, keys, values, ~seen)
+    mask = torch.zeros(2 * BLOCK, dtype=dtype).masked_fill(~seen, float("-inf"))
+    ours = attend_over_room(query, keys, values, mask)
     expected = torch.nn.functional.scaled_dot_product_attention(query, keys[:, seen], values[:, seen])
     tolerance = 1e-5 if dtype == torch.float32 else 2e-2
     torch.testing.assert_close(ours, expected, rtol=tolerance, atol=tolerance)
