@@ -44,7 +44,7 @@ def recorded(engine, monkeypatch):
 @pytest.mark.parametrize("sampling", SAMPLINGS.values(), ids=SAMPLINGS)
 def test_answers_are_the_same(engine, monkeypatch, recorded, sampling):
     ahead = list(engine.generate(QUESTION, sampling))
-    assert recorded
+    assert bool(recorded) == (sampling.max_tokens > 1)  # one token needs no step
     monkeypatch.undo()
     plain = list(engine.generate(QUESTION, sampling))
     assert ahead[-1].token_ids == plain[-1].token_ids
