@@ -19,26 +19,16 @@ from timing import rounds
 PEAK = 1.15
 TINY = ("2-layers", "24-layers")  # what a process itself takes and gives back is many times the weights: no promise
 
-LOADERS = {
-    "llavacli": """
-import torch
-from llavacli_core import load
-before = resident(); started = time.perf_counter()
-network = load(folder, device="cpu", dtype=dtype).network
-""",
-    "transformers": """
-import torch
-from transformers import LlavaNextForConditionalGeneration
-before = resident(); started = time.perf_counter()
-network = LlavaNextForConditionalGeneration.from_pretrained(folder, dtype=getattr(torch, dtype))
-""",
-}
+LOADERS = {"llavacli": "llavacli_core", "transformers": "transformers"}
 FRAME = """
 import sys, time
+import torch
+from {module} import LlavaNextForConditionalGeneration
 folder, dtype = sys.argv[1:]
 def resident(line="VmRSS"):
     return next(int(row.split()[1]) * 1024 for row in open("/proc/self/status") if row.startswith(line))
-{loader}
+before = resident(); started = time.perf_counter()
+network = LlavaNextForConditionalGeneration.from_pretrained(folder, dtype=getattr(torch, dtype))
 seconds = time.perf_counter() - started
 size = sum(parameter.nbytes for parameter in network.parameters())
 for parameter in network.parameters():
@@ -49,7 +39,7 @@ print(resident("VmHWM") - before, size, seconds)
 
 def measure(loader: str, folder: str, dtype: str) -> tuple[float, float]:
     """Peak over size, and seconds, of one load in a process of its own."""
-    code = FRAME.format(loader=LOADERS[loader])
+    code = FRAME.format(module=LOADERS[loader])
     output = subprocess.run([sys.executable, "-c", code, folder, dtype], check=True, capture_output=True, text=True)
     peak, size, seconds = map(float, output.stdout.split()[-3:])
     return peak / size, seconds
