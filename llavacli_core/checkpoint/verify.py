@@ -82,20 +82,13 @@ class Verification:
         how = NAMES.get(len(expected), "structure")
         if size is None:
             return Checked(name=name, size=None, how="none", problem="is a link that leads nowhere")
-        problem = self._length(name, path, size)
-        if problem is None and how != "structure":
-            digest = Digest(expected, size)
-            with path.open("rb") as file:
-                for chunk in chunks(file):
-                    digest.update(chunk)
-                    meter.add(len(chunk))
-                    if stopped.is_set():
-                        break
-            problem = None if digest.agrees else f"is damaged: its {how} is not {expected[:12]}…"
-        else:
+        if how == "structure":
+            problem = self._length(name, path, size) or self._structure(name, path)
             meter.add(size)
-        if problem is None and how == "structure":
-            problem = self._structure(name, path)
+        elif _agrees(path, Digest(expected, size), meter, stopped):
+            problem = None
+        else:
+            problem = self._length(name, path, size) or f"is damaged: its {how} is not {expected[:12]}…"
         return Checked(name=name, size=size, how=how, problem=problem)
 
     def _length(self, name: str, path: Path, size: int) -> str | None:
@@ -143,6 +136,17 @@ def verification(
     return Verification(
         id=id, revision=revision, folder=folder, hashes=hashes, sizes=sizes, listed=tuple(listing or ())
     )
+
+
+def _agrees(path: Path, digest: Digest, meter: Meter, stopped: threading.Event) -> bool:
+    """Whether a file's bytes are those of the hash."""
+    with path.open("rb") as file:
+        for chunk in chunks(file):
+            digest.update(chunk)
+            meter.add(len(chunk))
+            if stopped.is_set():
+                break
+    return digest.agrees
 
 
 def _size(path: Path) -> int | None:

@@ -192,6 +192,12 @@ def test_verify_as_records_and_of_folders_without_hashes(pulled, here, home):
     assert here("models", "verify", NAME, "org/b", "--local-dir", "copy").returncode == 2
 
 
+def test_what_the_hub_itself_has_broken_is_no_damage_of_ours(hub, here, home):
+    (home / "repository" / WEIGHTS).write_bytes(b"no safetensors at all")
+    here("models", "pull", "-q", NAME)
+    assert here("models", "verify", NAME).returncode == 0
+
+
 def test_verify_of_what_is_not_there(hub, here):
     result = here("models", "verify", NAME)
     assert result.returncode == 5
