@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from llavacli_core.checkpoint.cache import Repository, files_in
-from llavacli_core.errors import BadOption, ModelMissing
+from llavacli_core.errors import BadOption, CannotWrite, ModelMissing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +54,14 @@ class Removal:
 
     def run(self) -> None:
         """Remove it: first what leads to the files, then the files, so that a cut leaves nothing that looks whole."""
+        try:
+            self._remove()
+        except OSError as error:
+            raise CannotWrite(
+                f"{self.id} could not be removed: {error.filename}: {error.strerror}", hint="see whose files they are"
+            ) from error
+
+    def _remove(self) -> None:
         if self._shares:
             self._by_the_hub().execute()
         for name, commit in self.repository.refs().items():

@@ -75,3 +75,12 @@ def test_revisions_that_are_not_there_or_not_clear(pulled, cached):
         with pytest.raises(errors.ModelMissing, match="no revision"):
             plan_removal(NAME, revision=revision)
     assert [model.revision for model in cached_models(cached.folder.parent)] == [COMMIT]
+
+
+def test_what_cannot_be_removed_is_an_error_of_ours(pulled, cached, monkeypatch):
+    def refuse(path, *_, **__):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(shutil, "rmtree", refuse)
+    with pytest.raises(errors.CannotWrite, match="Permission denied"):
+        plan_removal(NAME).run()
