@@ -30,6 +30,7 @@ class Hub(ThreadingHTTPServer):
         self.commit = COMMIT
         self.asked: list[str] = []
         self.served = 0  # bytes of large files
+        self.sending: list[str] = []  # large files under way
         self.gated = False  # all but the listing wants `token`
         self.private = False  # the listing too
         self.token: str | None = None
@@ -122,14 +123,21 @@ class Handler(BaseHTTPRequestHandler):
         if self.server.failing:
             self.server.failing -= 1
             end = (start + end) // 2
-        for place in range(start, end, 1 << 14):
-            piece = data[place : min(place + (1 << 14), end)]
-            self.wfile.write(piece)
-            self.server.served += len(piece)
-            if self.server.rate is not None:
-                time.sleep(len(piece) / self.server.rate)
+        self.server.sending.append(name)
+        try:
+            self.send(data, start, end)
+        finally:
+            self.server.sending.remove(name)
         if end < len(data):
             self.close_connection = True
+
+    def send(self, data: bytes, start: int, end: int) -> None:
+        for place in range(start, end, 1 << 14):
+            piece = data[place : min(place + (1 << 14), end)]
+            self.server.served += len(piece)  # counted before the other side can have it
+            self.wfile.write(piece)
+            if self.server.rate is not None:
+                time.sleep(len(piece) / self.server.rate)
 
     def listing(self, path: str, query: dict[str, list[str]]) -> None:
         files = self.server.files()

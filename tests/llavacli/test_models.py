@@ -312,7 +312,7 @@ def test_a_pull_that_was_killed_goes_on_where_it_was(hub, cached):
     assert had > 1_000_000
     listed = start("ls", "--json").communicate()[0].splitlines()
     assert [json.loads(line)["complete"] for line in listed] == [True, False]
-    time.sleep(0.1)  # what was in the pipe is served to nobody
+    until(lambda: not hub.sending)
     hub.served, hub.rate = 0, None
     out, errors = start("pull", NAME).communicate()
     assert out == f"{cached.snapshot(COMMIT)}\n".encode()
