@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from llavacli_core.checkpoint.files import CaptionerDescription, Description
+from llavacli_core.checkpoint.kernel import choose_kernel
 from llavacli_core.checkpoint.place import choose_device, choose_dtype, memory_for
 from llavacli_core.checkpoint.prequantized import as_stored, folded
 from llavacli_core.checkpoint.quantize import check_quantization, quantized, scheme_of
@@ -45,16 +46,15 @@ def load_weights(
     folder: Path, config: ModelConfig | CaptionerConfig, names: Table, placement: Placement, *, whole: bool = False
 ) -> Llava | EncoderDecoder:
     """The network of a config, filled from the folder's weights, whose places `names` tells."""
-    if placement.attention == "flash":
-        raise BadOption("flash attention is not available yet", hint="sdpa or eager")
     device = choose_device(placement.device)
     dtype = choose_dtype(placement.dtype, device, config.dtype)
+    kernel = choose_kernel(placement.attention, device, dtype, config)
     tensors = folded(stored_tensors(folder))
     check_quantization(placement.quantize, device, tensors)
     if not has_head(tensors, names):
         config = tied(config)
     with torch.device("meta"):  # shapes alone: nothing is allocated, nothing initialised
-        network = make_network(config, "sdpa" if placement.attention == "auto" else placement.attention, whole=whole)
+        network = make_network(config, kernel, whole=whole)
     plan = make_plan(network, tensors, names)
     with memory_for("the weights", device, hint="--dtype bfloat16, --device cpu, or a smaller model"):
         fill(network, plan, lambda _: device, dtype, placement.quantize, config.int8_threshold)

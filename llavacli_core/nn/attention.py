@@ -12,9 +12,12 @@ from torch import Tensor
 from llavacli_core.nn.product import widens
 
 
-def visible(queries: int, keys: int, window: int | None, device: torch.device) -> Tensor | None:
-    """Which keys the last `queries` of `keys` positions may see, [T, S]; None where plain causality says it all."""
-    if queries == 1 or (queries == keys and (window is None or keys <= window)):
+def visible(queries: int, keys: int, window: int | None, device: torch.device, kernel: str) -> Tensor | None:
+    """Which keys the last `queries` of `keys` positions may see, [T, S]; None where `attend` needs no mask for that.
+
+    Plain causality is known to every kernel; flash knows what came before the queries, and windows, too.
+    """
+    if kernel == "flash" or queries == 1 or (queries == keys and (window is None or keys <= window)):
         return None
     distance = torch.arange(keys - queries, keys, device=device)[:, None] - torch.arange(keys, device=device)
     mask = distance >= 0
@@ -42,14 +45,19 @@ def attend(
     *,
     causal: bool,
     kernel: str,
+    window: int | None = None,
     weights: list[Tensor] | None = None,
 ) -> Tensor:
     """[B, H, T, C], [B, K, S, C] twice -> [B, H, T, C]. `causal` counts only without a mask.
 
-    `mask` is true where a query may look, or added to the scores; it broadcasts to [B, H, T, S]. A list given as
-    `weights` gets the attention weights [B, H, T, S] appended.
+    `mask` is true where a query may look, or added to the scores; it broadcasts to [B, H, T, S]. Flash knows no masks
+    and leaves those calls to sdpa; without one, its queries are the last of the keys' positions, and look no further
+    back than `window`, which for the others is in the mask. A list given as `weights` gets the attention weights
+    [B, H, T, S] appended.
     """
     heads, length, kv_heads = query.shape[1], query.shape[2], key.shape[1]
+    if kernel == "flash" and mask is None and weights is None:
+        return _flash(query, key, value, causal=causal, window=window)
     per_head = mask is not None and mask.shape[1] != 1
     if length == 1 and heads != kv_heads and weights is None and not per_head:
         # Decoding: the heads of a group become its queries, so that keys and values are never repeated.
@@ -68,6 +76,16 @@ def attend(
     return F.scaled_dot_product_attention(
         query, key, value, attn_mask=mask, is_causal=causal, enable_gqa=heads != kv_heads
     )
+
+
+def _flash(query: Tensor, key: Tensor, value: Tensor, *, causal: bool, window: int | None) -> Tensor:
+    """By Dao's kernel, which has positions before heads, repeats no keys, and aligns causality to the last key."""
+    from flash_attn import flash_attn_func
+
+    q, k, v = (each.transpose(1, 2) for each in (query, key, value))
+    back = (-1, -1) if window is None else (window - 1, 0)  # keys to the left and right of a query's own
+    y: Tensor = flash_attn_func(q, k, v, causal=causal and q.shape[1] > 1, window_size=back)
+    return y.transpose(1, 2)
 
 
 def _eager(

@@ -60,7 +60,7 @@ class Attention(nn.Module):
             k, v = cache.extend(start, k, v)  # [B, K, start + T, C]
         if length == 1 and mask is None and self.window is not None and k.shape[2] > self.window:
             k, v = k[:, :, -self.window :], v[:, :, -self.window :]
-        y = attend(q, k, v, mask, causal=True, kernel=self.kernel, weights=weights)
+        y = attend(q, k, v, mask, causal=True, kernel=self.kernel, window=self.window, weights=weights)
         return self.out(y.transpose(1, 2).reshape(batch, length, -1))  # type: ignore[no-any-return]
 
     def step_rows(self, x: Tensor, turn: Turn, mask: Tensor | None, layer: int, rows: Rows) -> Tensor:
@@ -153,7 +153,7 @@ class Decoder(nn.Module):
             cache.reserve(start + length)
         turn = self._turn(x, cache, positions)
         masks = {
-            window: visible(length, start + length, window, x.device)
+            window: visible(length, start + length, window, x.device, self.kernel)
             if present is None
             else visible_among(present, length, window)
             for window in set(self.config.sliding_windows)

@@ -8,7 +8,9 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import AutoImageProcessor, GenerationConfig, PreTrainedTokenizerFast, ViTImageProcessorPil
 
 import llavacli_core as core
+from llavacli_core.checkpoint import load
 from llavacli_core.options import Sampling
+from tests import flash
 from tests.parity.asking import finish
 from tests.reference import captioners, pictures
 
@@ -93,6 +95,18 @@ ASKED = (
     {"max_length": 10, "forced_eos_token_id": 3},
     {"no_repeat_ngram_size": 3, "length_penalty": 2.0, "early_stopping": True, "max_length": 18},
 )
+
+
+@pytest.mark.parametrize("kernel", ["eager", "flash"])
+@pytest.mark.parametrize("name", NAMES)
+def test_the_same_by_every_kernel(name, kernel, captioner, monkeypatch):
+    engine, _ = captioner(name)
+    stand_in = flash.install(monkeypatch)
+    monkeypatch.setattr(load, "choose_kernel", lambda *_: kernel)
+    other = core.load(engine.processor.located.folder, device="cpu", dtype="float32")
+    for picture in PICTURES:
+        assert caption(other, picture, max_tokens=12).token_ids == caption(engine, picture, max_tokens=12).token_ids
+    assert bool(stand_in.calls) == (kernel == "flash")
 
 
 @pytest.mark.parametrize("values", ASKED, ids=", ".join)
