@@ -19,8 +19,8 @@ class Memory:
     """Positions already computed, by content: whatever a new prompt shares with them is not computed again."""
 
     def __init__(self, network: Llava) -> None:
-        weight = network.decoder.norm.weight
-        self.cache = KVCache(network.config.decoder, device=weight.device, dtype=weight.dtype)
+        decoder, weight = network.decoder, network.decoder.embedding.weight
+        self.cache = KVCache(decoder.config, device=weight.device, dtype=weight.dtype, devices=decoder.devices)
         self.held: list[Key] = []  # what stands at each of the cache's positions
         self.features: dict[str, Tensor] = {}
         self.decoder = network.decoder

@@ -110,7 +110,7 @@ class Conversations:
     def _cache(self, rows: int, shared: int, room: int) -> KVCache:
         """A cache of so many rows, which hold the shared positions."""
         stem = self.stem.cache
-        cache = KVCache(stem.config, device=stem.device, dtype=stem.dtype, batch=rows, room=room)
+        cache = KVCache(stem.config, device=stem.device, dtype=stem.dtype, batch=rows, room=room, devices=stem.devices)
         cache.begin_with(stem, shared)
         return cache
 

@@ -30,12 +30,23 @@ class LayerCache:
 
 
 class KVCache:
-    """Keys and values of every layer for `length` positions, with room for more, and the turns of that room."""
+    """Keys and values of every layer for `length` positions, with room for more, and the turns of that room.
+
+    A layer's lie on the one of `devices` that is its own; without these, all on `device`, where the turns are.
+    """
 
     def __init__(
-        self, config: DecoderConfig, *, device: torch.device, dtype: torch.dtype, batch: int = 1, room: int = BLOCK
+        self,
+        config: DecoderConfig,
+        *,
+        device: torch.device,
+        dtype: torch.dtype,
+        batch: int = 1,
+        room: int = BLOCK,
+        devices: Sequence[torch.device] | None = None,
     ) -> None:
         self.config, self.device, self.dtype, self.batch = config, device, dtype, batch
+        self.devices = [device] * config.num_hidden_layers if devices is None else devices
         self.length = 0
         self.layers: list[LayerCache] = []
         self._allocate(room)
@@ -81,8 +92,8 @@ class KVCache:
         config, old = self.config, self.layers
         shape = (self.batch, config.num_key_value_heads, room, config.head_dim)
         self.layers = []
-        for index in range(config.num_hidden_layers):
-            layer = LayerCache(*(torch.empty(shape, device=self.device, dtype=self.dtype) for _ in range(2)))
+        for index, device in enumerate(self.devices):
+            layer = LayerCache(*(torch.empty(shape, device=device, dtype=self.dtype) for _ in range(2)))
             if self.length:
                 layer.extend(0, old[index].keys[:, :, : self.length], old[index].values[:, :, : self.length])
             self.layers.append(layer)

@@ -5,9 +5,11 @@ B batch  T sequence  D hidden size  H heads  K key-value heads  C head dim  V vo
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import cast
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -119,7 +121,12 @@ class Block(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Token embedding, layers, final norm and head. A tied head is the embedding itself: `head` is then None."""
+    """Token embedding, layers, final norm and head. A tied head is the embedding itself: `head` is then None.
+
+    `devices` says where each layer computes; None: where everything else does, all its weights being there.
+    """
+
+    devices: tuple[torch.device, ...] | None = None
 
     def __init__(self, config: DecoderConfig, *, kernel: str = "sdpa") -> None:
         super().__init__()
@@ -132,7 +139,7 @@ class Decoder(nn.Module):
 
     def embed(self, ids: Tensor) -> Tensor:
         """[B, T] -> [B, T, D]."""
-        return F.embedding(ids, self.embedding.weight)
+        return F.embedding(ids.to(self.embedding.weight.device), self.embedding.weight)
 
     def forward(
         self,
@@ -160,12 +167,14 @@ class Decoder(nn.Module):
         }
         for index, block in enumerate(self.blocks):
             layer = None if cache is None else cache.layers[index]
+            if self.devices is not None:
+                x, turn, masks = carried(self.devices[index], x, turn, masks)
             if trace is not None:
                 trace.hidden_states.append(x)
             weights = None if trace is None else trace.attentions
             x = block(x, turn, masks[self.config.sliding_windows[index]], start, layer, weights)
         if trace is not None:
-            trace.hidden_states.append(self.norm(x))
+            trace.hidden_states.append(self.norm(x.to(self.norm.weight.device)))
         if cache is not None:
             cache.length = start + length
         return x
@@ -186,18 +195,36 @@ class Decoder(nn.Module):
         masks = {window: rows.visible(window) for window in set(self.config.sliding_windows)}
         x = self.embed(tokens[:, None])  # [R, 1, D]
         for index, block in enumerate(cast("list[Block]", self.blocks)):
+            if self.devices is not None:
+                x, turn, masks = carried(self.devices[index], x, turn, masks)
             x = block.step_rows(x, turn, masks[self.config.sliding_windows[index]], index, rows)
         rows.advance()
         return self.logits(x[:, 0])
 
     @cached_property
-    def step(self) -> Step:
+    def step(self) -> Callable[[Tensor, KVCache], Tensor]:
         """One more token for one row: [1, 1] and a cache -> [1, V]. Made at first use, once weights are in place."""
-        return Step(self)
+        return Step(self) if self.devices is None else self._step
+
+    def _step(self, token: Tensor, cache: KVCache) -> Tensor:
+        """The same over several devices, and with layers whose weights come and go."""
+        return self.logits(self(self.embed(token), cache)[:, -1])
 
     def logits(self, x: Tensor) -> Tensor:
         """Hidden states [..., D] -> scores of the next token [..., V]."""
-        return (self.embedding if self.head is None else self.head)(self.norm(x))  # type: ignore[no-any-return]
+        x = self.norm(x.to(self.norm.weight.device))
+        return (self.embedding if self.head is None else self.head)(x)  # type: ignore[no-any-return]
+
+
+Masks = dict[int | None, Tensor | None]  # by window
+
+
+def carried(device: torch.device, x: Tensor, turn: Turn, masks: Masks) -> tuple[Tensor, Turn, Masks]:
+    """What the next layer gets, on its device."""
+    if x.device == device:
+        return x, turn, masks
+    moved = {window: None if mask is None else mask.to(device) for window, mask in masks.items()}
+    return x.to(device), turn.to(device), moved
 
 
 def causal_loss(logits: Tensor, labels: Tensor, ignore_index: int = -100) -> Tensor:

@@ -24,6 +24,10 @@ class Turn:
         """[B, T, heads, C] -> the same shape, turned."""
         return torch.addcmul(x * self.cos, x.roll(x.shape[-1] // 2, -1), self.sin)
 
+    def to(self, device: torch.device) -> Turn:
+        """The same on a device."""
+        return Turn(self.cos.to(device), self.sin.to(device))
+
 
 class Rotary:
     """Turns for positions 0 .. `length` - 1, computed once in float32, as the reference does, and sliced."""

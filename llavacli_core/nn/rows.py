@@ -22,6 +22,7 @@ class Rows:
 
     Row r is in use up to `lengths[r]`; the rest is finite. `fixed` layers' worth of further pairs (a captioner's
     cross-attention, whose keys come from the picture) may ride along: they are never written to, and follow their rows.
+    Each layer's may lie on a device of its own.
     """
 
     def __init__(
@@ -77,8 +78,8 @@ class Rows:
 
     @property
     def device(self) -> torch.device:
-        """Where they are."""
-        return self.layers[0][0].device
+        """Where their tokens go in: the turns are there, or else the first layer's keys."""
+        return (self.layers[0][0] if self.rotary is None else self.rotary.cos).device
 
     @property
     def positions(self) -> Tensor:
@@ -103,8 +104,8 @@ class Rows:
         if min(self.lengths) + 1 == span:
             held_keys[:count, :, first], held_values[:count, :, first] = keys, values
         else:
-            rows = torch.arange(count, device=self.device)
-            held_keys[rows, :, self.positions], held_values[rows, :, self.positions] = keys, values
+            rows, places = torch.arange(count, device=keys.device), self.positions.to(keys.device)
+            held_keys[rows, :, places], held_values[rows, :, places] = keys, values
         return held_keys[:count, :, :span], held_values[:count, :, :span]
 
     def across(self, layer: int) -> Pair:
@@ -152,8 +153,8 @@ class Rows:
     def select(self, rows: Sequence[int]) -> None:
         """Keep these rows, in this order; a row may come several times."""
         index = torch.tensor(rows, device=self.device)
-        self.layers = [(keys.index_select(0, index), values.index_select(0, index)) for keys, values in self.layers]
-        self.fixed = [(keys.index_select(0, index), values.index_select(0, index)) for keys, values in self.fixed]
+        self.layers = [_selected(pair, index) for pair in self.layers]
+        self.fixed = [_selected(pair, index) for pair in self.fixed]
         self.lengths, self._positions = [self.lengths[row] for row in rows], None
 
     def reorder(self, rows: Sequence[int], since: int) -> None:
@@ -163,7 +164,7 @@ class Rows:
         index, used = torch.tensor(rows, device=self.device), max(self.lengths)
         for pair in self.layers:
             for held in pair:
-                held[: len(rows), :, since:used] = held[:, :, since:used].index_select(0, index)
+                held[: len(rows), :, since:used] = held[:, :, since:used].index_select(0, index.to(held.device))
 
     def _tensors(self) -> Iterator[Tensor]:
         """All keys and values."""
@@ -187,6 +188,12 @@ class Rows:
             whole = (used[0], slice(None), slice(None))
             self.fixed = [_moved(pair, whole, (slots, *pair[0].shape[1:3])) for pair in self.fixed]
         self.layers, self.rotary = layers, rotary
+
+
+def _selected(pair: Pair, index: Tensor) -> Pair:
+    """The rows of an index, in its order."""
+    index = index.to(pair[0].device)
+    return pair[0].index_select(0, index), pair[1].index_select(0, index)
 
 
 def _moved(pair: Pair, used: tuple[slice, slice, slice], shape: tuple[int, ...]) -> Pair:
