@@ -39,6 +39,7 @@ def load(options: ModelOptions, notes: Notes) -> core.Engine:
         dtype=options.dtype,
         quantize=None if options.quant == "none" else options.quant,
         attention=options.attention,
+        max_memory=options.max_memory,
         revision=options.revision,
         offline=options.offline,
         template=options.template,

@@ -85,6 +85,16 @@ class ModelOptions:
         Literal["auto", "sdpa", "flash", "eager"],
         flag("--attention", panel=MODEL, metavar="KERNEL", help="auto, sdpa, flash or eager. [default: auto]"),
     ] = "auto"
+    max_memory: Annotated[
+        list[str] | None,
+        flag(
+            "--max-memory",
+            panel=MODEL,
+            metavar="[DEVICE=]SIZE",
+            help="What a device may take, e.g. 8GiB or 0=20GiB; may be repeated. [default: what is free]",
+            repeatable=True,
+        ),
+    ] = None
     offline: Annotated[bool, flag("--offline", panel=MODEL, help="Never ask the Hub.")] = False
 
 

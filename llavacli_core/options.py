@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from llavacli_core.budgets import Budget
 from llavacli_core.errors import BadOption
 from llavacli_core.schemes import QUANTS, Scheme
 
@@ -72,12 +73,13 @@ class Sampling:
 
 @dataclass(frozen=True, kw_only=True)
 class Placement:
-    """Where and how the network is laid out: device, number format, quantization, attention kernel."""
+    """Where and how the network is laid out: device, number format, quantization, attention kernel, memory."""
 
     device: str = "auto"
     dtype: str = "auto"
     quantize: str | Scheme | None = None
     attention: str = "auto"
+    max_memory: tuple[Budget, ...] = ()
 
     def __post_init__(self) -> None:
         if self.dtype not in ("auto", "float32", "bfloat16", "float16"):

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import overload
 
 import torch
 from torch import nn
 
+from llavacli_core.checkpoint.arrange import arrange
 from llavacli_core.checkpoint.files import CaptionerDescription, Description
 from llavacli_core.checkpoint.kernel import choose_kernel
 from llavacli_core.checkpoint.place import choose_device, choose_dtype, memory_for
 from llavacli_core.checkpoint.prequantized import as_stored, folded
 from llavacli_core.checkpoint.quantize import check_quantization, quantized, scheme_of
 from llavacli_core.checkpoint.reader import Reader, copied
+from llavacli_core.checkpoint.sizes import sizes_of
+from llavacli_core.checkpoint.spread import spread
 from llavacli_core.checkpoint.stored import Stored, stored_tensors
-from llavacli_core.checkpoint.weights import Plan, has_head, make_plan
+from llavacli_core.checkpoint.weights import Plan, by_parameter, has_head, make_plan
 from llavacli_core.config import CaptionerConfig, ModelConfig
-from llavacli_core.errors import BadOption
 from llavacli_core.families.names import Table
 from llavacli_core.nn.encoder_decoder import EncoderDecoder
 from llavacli_core.nn.linear import Apart, Linear
@@ -56,8 +58,17 @@ def load_weights(
     with torch.device("meta"):  # shapes alone: nothing is allocated, nothing initialised
         network = make_network(config, kernel, whole=whole)
     plan = make_plan(network, tensors, names)
+    layout = None
+    if not whole:
+        scheme = scheme_for(placement.quantize, device.type)
+        layout = spread(config, placement, device, dtype.itemsize, sizes_of(network, plan, dtype.itemsize, scheme))
+    filled = partial(fill, dtype=dtype, quantize=placement.quantize, threshold=config.int8_threshold)
     with memory_for("the weights", device, hint="--dtype bfloat16, --device cpu, or a smaller model"):
-        fill(network, plan, lambda _: device, dtype, placement.quantize, config.int8_threshold)
+        if layout is None or layout.whole:
+            only = device if layout is None else torch.device(layout.first)
+            filled(network, plan, lambda _: only)
+        else:
+            arrange(network, plan, layout, filled)
     return network.eval()
 
 
@@ -100,14 +111,6 @@ def fill(
             network.set_submodule(owner, quantized(module, sources, reader, device, dtype, scheme))
         else:
             network.set_submodule(owner, linear(module, sources, reader, device, dtype))
-
-
-def by_parameter(plan: Plan) -> dict[str, list[Stored]]:
-    """For each parameter by its name, the tensors that fill it, in the order of its rows."""
-    parts: dict[str, dict[int, Stored]] = defaultdict(dict)
-    for target, stored in plan.items():
-        parts[target.name][target.part] = stored
-    return {name: [stored[part] for part in sorted(stored)] for name, stored in parts.items()}
 
 
 def fill_one(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -34,6 +35,14 @@ def make_plan(network: nn.Module, tensors: Sequence[Stored], table: Table) -> Pl
             f"no file holds {theirs(missing[0], table)}{more}", hint="the checkpoint is incomplete; fetch it again"
         )
     return plan
+
+
+def by_parameter(plan: Plan) -> dict[str, list[Stored]]:
+    """For each parameter by its name, the tensors that fill it, in the order of its rows."""
+    parts: dict[str, dict[int, Stored]] = defaultdict(dict)
+    for target, stored in plan.items():
+        parts[target.name][target.part] = stored
+    return {name: [stored[part] for part in sorted(stored)] for name, stored in parts.items()}
 
 
 def missing_targets(shapes: Iterable[Target], plan: Plan) -> list[Target]:

@@ -8,7 +8,6 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from llavacli_core.checkpoint.place import free_memory
 from llavacli_core.engine.ahead import Ahead
 from llavacli_core.engine.generate import Stopped, Stopwatch, done
 from llavacli_core.engine.opening import Open
@@ -73,7 +72,7 @@ class Batch:
 
     def __init__(self, engine: Engine, rows: int) -> None:
         self.engine = engine
-        self.scheduler = Scheduler(rows, engine.positions_in(int(free_memory(engine.device) * MEMORY_SHARE)))
+        self.scheduler = Scheduler(rows, engine.positions_in(MEMORY_SHARE))
         self.starter = engine.starter()
         self.together: Together[Transcript] = Together(engine.network)
         self.waiting: deque[Underway] = deque()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import replace
 from os import PathLike
@@ -10,8 +11,10 @@ from typing import Literal
 
 import torch
 
+from llavacli_core.budgets import MaxMemory, budgets
 from llavacli_core.checkpoint.load import load_network
 from llavacli_core.checkpoint.locate import locate
+from llavacli_core.checkpoint.place import free_memory
 from llavacli_core.checkpoint.quantize import quantization
 from llavacli_core.engine import batch
 from llavacli_core.engine.captions import CaptionProcessor
@@ -25,6 +28,7 @@ from llavacli_core.engine.runner import Caption, Conversation, Runner
 from llavacli_core.engine.scores import Scores, score
 from llavacli_core.engine.session import Session
 from llavacli_core.engine.starting import Captions, Conversations, Starter
+from llavacli_core.engine.where import cache_devices, where
 from llavacli_core.engine.workers import opening
 from llavacli_core.errors import BadOption
 from llavacli_core.events import BatchEvent, Event
@@ -57,7 +61,7 @@ class Engine:
             self.processor.info,
             dtype=str(weight.dtype).removeprefix("torch."),
             quant=quantization(self.network),
-            device=str(weight.device),
+            device=where(self.network),
         )
 
     def generate(self, messages: Sequence[Message], sampling: Sampling | None = None) -> Generation[Event]:
@@ -140,24 +144,34 @@ class Engine:
         """The way of several requests into this network."""
         return Captions(self.network) if isinstance(self.network, EncoderDecoder) else Conversations(self.network)
 
-    def positions_in(self, memory: int) -> int:
-        """How many positions' keys and values so many bytes hold."""
-        return memory // (self.network.config.decoder.cache_size * next(self.network.parameters()).itemsize)
+    def positions_in(self, share: float) -> int:
+        """How many positions' keys and values such a share of what is free would hold, wherever these lie."""
+        config, weight = self.network.config.decoder, next(self.network.parameters())
+        layers = Counter(cache_devices(self.network))
+        size = config.cache_size // config.num_hidden_layers * weight.itemsize
+        return min(int(free_memory(device) * share) // (size * count) for device, count in layers.items())
 
 
-def load(
+def load(  # noqa: PLR0913 - a keyword for each flag
     model: str | PathLike[str],
     *,
     device: str = "auto",
     dtype: str = "auto",
     quantize: str | None = None,
     attention: str = "auto",
+    max_memory: MaxMemory = None,
     revision: str | None = None,
     offline: bool = False,
     template: str | None = None,
 ) -> Engine:
-    """Load a checkpoint: a folder, a Hub id (fetched if it is not in the cache), an alias, or "demo". Never prints."""
-    placement = Placement(device=device, dtype=dtype, quantize=quantize, attention=attention)
+    """Load a checkpoint: a folder, a Hub id (fetched if it is not in the cache), an alias, or "demo". Never prints.
+
+    `max_memory` is what weights, cache and computing may take: a size ("8GiB") of the device, "DEVICE=SIZE", several of
+    these, or a mapping ({0: "20GiB", "cpu": "64GiB"}). Layers that do not fit are fetched when they are needed.
+    """
+    placement = Placement(
+        device=device, dtype=dtype, quantize=quantize, attention=attention, max_memory=budgets(max_memory)
+    )
     started = time.perf_counter()
     processor = open_processor(locate(model, revision=revision, offline=offline), template)
     network = load_network(processor.located.folder, processor.description, placement)

@@ -84,8 +84,8 @@ class Conversations:
             hidden = self.network.decoder(pad_sequence(embedded, batch_first=True), cache)
             if not shared:
                 self._keep(requests[-1], cache)
-        ends = torch.tensor(lengths, device=self.device) - shared
-        last = hidden[torch.arange(len(requests), device=self.device), ends - 1]
+        ends = torch.tensor(lengths, device=hidden.device) - shared
+        last = hidden[torch.arange(len(requests), device=hidden.device), ends - 1]
         logits = check_finite(self.network.decoder.logits(last))
         return Started(cache.rows(lengths), logits, [known, *[shared] * (len(requests) - 1)])
 
