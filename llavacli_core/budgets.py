@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from llavacli_core.errors import BadOption
@@ -15,7 +15,7 @@ SIZE = re.compile(r"(\d+(?:\.\d+)?|\.\d+)\s*([a-z]*|%)", re.IGNORECASE | re.ASCI
 DEVICE = re.compile(r"cpu|mps|cuda(?::\d+)?|\d+", re.ASCII)
 HINT = "SIZE or DEVICE=SIZE, e.g. 8GiB, cuda:0=20GiB, cpu=64GB or 0=80%"
 
-MaxMemory = Mapping[int | str, int | str] | Iterable[str] | str | int | None
+MaxMemory = Mapping[int | str, int | str] | Sequence[str] | str | int | None
 
 
 @dataclass(frozen=True)
@@ -33,15 +33,7 @@ class Budget:
 
 def budgets(max_memory: MaxMemory) -> tuple[Budget, ...]:
     """Budgets as they are written, one for a device: a size, "DEVICE=SIZE", several of these, or a mapping."""
-    if max_memory is None:
-        return ()
-    if isinstance(max_memory, Mapping):
-        written = [(str(device), size) for device, size in max_memory.items()]
-    else:
-        several = [max_memory] if isinstance(max_memory, str | int) else list(max_memory)
-        pieces = [piece for text in several for piece in str(text).split(",")]
-        written = [(device.strip() if equals else "", size) for device, equals, size in map(_parted, pieces)]
-    found = [Budget(_device(device) if device else None, *_size(size)) for device, size in written]
+    found = [Budget(None if device is None else _device(device), *_size(size)) for device, size in _pairs(max_memory)]
     names = [budget.device for budget in found]
     for name in names:
         if names.count(name) > 1:
@@ -49,10 +41,15 @@ def budgets(max_memory: MaxMemory) -> tuple[Budget, ...]:
     return tuple(found)
 
 
-def _parted(piece: str) -> tuple[str, str, str]:
-    """ "DEVICE=SIZE" in three; a size alone has no device."""
-    device, equals, size = piece.partition("=")
-    return (device, equals, size) if equals else ("", "", piece)
+def _pairs(max_memory: MaxMemory) -> list[tuple[str | None, int | str]]:
+    """Devices, or None, and sizes."""
+    if max_memory is None:
+        return []
+    if isinstance(max_memory, Mapping):
+        return [(str(device), size) for device, size in max_memory.items()]
+    several = max_memory if isinstance(max_memory, list | tuple) else [max_memory]
+    pieces = [piece.rpartition("=") for text in several for piece in str(text).split(",")]
+    return [(device.strip() if equals else None, size) for device, equals, size in pieces]
 
 
 def _device(text: str) -> str:
@@ -68,6 +65,7 @@ def _size(value: int | str) -> tuple[int | None, float | None]:
     if isinstance(value, bool) or match is None or (match[2] != "%" and match[2].lower() not in UNITS):
         raise BadOption(f"max_memory: {str(value).strip()!r} is no size", hint=HINT)
     number = float(match[1])
-    if number == 0 or (match[2] == "%" and number > 100):
+    size = number if match[2] == "%" else number * UNITS[match[2].lower()]
+    if size <= 0 or (match[2] == "%" and size > 100) or (match[2] != "%" and size < 1):
         raise BadOption(f"max_memory: {value} is nothing to work with", hint="above 0, and at most 100%")
-    return (None, number / 100) if match[2] == "%" else (int(number * UNITS[match[2].lower()]), None)
+    return (None, size / 100) if match[2] == "%" else (int(size), None)

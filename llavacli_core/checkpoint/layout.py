@@ -6,14 +6,15 @@ Layers for which no device has room are guests on the last one: they are kept el
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from llavacli_core.errors import OutOfMemory
 
 GUESTS_AT_ONCE = 2  # one computes while the next comes
 MEMORY, DISK = "cpu", "disk"  # where guests are kept
-GIB = 2**30
+MIB, GIB = 2**20, 2**30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,5 +142,11 @@ def _too_small(needs: Needs, budgets: Sequence[tuple[str, int]]) -> str:
     guests = GUESTS_AT_ONCE * max(needs.blocks, default=0) + len(needs.blocks) * needs.cache
     everything = sum(needs.blocks) + len(needs.blocks) * needs.cache
     least = needs.first + needs.last + needs.working + min(guests, everything)
-    have = ", ".join(f"{size / GIB:.2f} GiB of {device}" for device, size in budgets)
-    return f"the model does not fit: on one device it takes at least {least / GIB:.2f} GiB, and there is {have}"
+    have = ", ".join(f"{_size(size, math.floor)} of {device}" for device, size in budgets)
+    return f"the model does not fit: on one device it takes at least {_size(least, math.ceil)}, and there is {have}"
+
+
+def _size(count: int, rounded: Callable[[float], int]) -> str:
+    """Bytes in words."""
+    unit, name = (GIB, "GiB") if count >= GIB else (MIB, "MiB")
+    return f"{rounded(count * 10 / unit) / 10:g} {name}"

@@ -1,0 +1,84 @@
+"""Wherever layers lie or are kept, the same tokens come: alone, in batches, by beams, in conversations."""
+
+import pytest
+import torch
+
+import llavacli_core as core
+from llavacli_core.checkpoint import load
+from llavacli_core.checkpoint.files import describe
+from llavacli_core.checkpoint.layout import Layout
+from llavacli_core.checkpoint.spread import needs_of
+from llavacli_core.errors import BadOption, OutOfMemory
+from llavacli_core.options import Sampling
+from tests.nn.apart import Apart
+from tests.parity.asking import finish
+from tests.reference.cases import BY_NAME
+
+pytestmark = pytest.mark.parity
+
+ASKED = [
+    (BY_NAME["photo"].messages, Sampling(max_tokens=6)),
+    (BY_NAME["text only"].messages, Sampling(max_tokens=9)),
+    (BY_NAME["two pictures"].messages, Sampling(max_tokens=4)),
+]
+SEARCHED = BY_NAME["text only"].messages, Sampling(max_tokens=5, beams=3)
+
+
+def ids(engine):
+    """What an engine answers in every way there is."""
+    alone = [finish(engine.generate(*asked)).token_ids for asked in (*ASKED, SEARCHED)]
+    last = {index: event for index, event in engine.batch(ASKED) if isinstance(event, core.Done)}
+    session = engine.session()
+    turns = [finish(session.generate(words, Sampling(max_tokens=5))).token_ids for words in ("Hello.", "And then?")]
+    return alone, [last[index].token_ids for index in range(len(ASKED))], turns
+
+
+def least(folder, dtype="float32"):
+    """The smallest budget that the checkpoint runs in, and the smallest in which no layer must come and go."""
+    needs = needs_of(describe(folder).model, getattr(torch, dtype).itemsize, None)
+    beside = needs.first + needs.last + needs.working + len(needs.blocks) * needs.cache
+    return beside + 2 * max(needs.blocks), beside + sum(needs.blocks)
+
+
+@pytest.mark.parametrize("base", ["llava-interleave", "next-mistral-window", "video"])
+def test_a_budget_on_the_cpu(base, checkpoint, engine):
+    smallest, everything = least(checkpoint(base))
+    tight = core.load(checkpoint(base), device="cpu", dtype="float32", max_memory=smallest)
+    assert tight.info.device == "cpu+disk"
+    assert ids(tight) == ids(engine(base))
+    assert core.load(checkpoint(base), device="cpu", dtype="float32", max_memory=everything).info.device == "cpu"
+    with pytest.raises(OutOfMemory, match="at least"):
+        core.load(checkpoint(base), device="cpu", dtype="float32", max_memory={"cpu": smallest - 1})
+
+
+LAYOUTS = {
+    "two": Layout(first="cuda:0", blocks=("cuda:0", "cuda:1", "cuda:1"), last="cuda:1"),
+    "three": Layout(first="cuda:0", blocks=("cuda:1", "cuda:1", "cuda:1"), last="cuda:2"),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+@pytest.mark.parametrize("base", ["next-mistral-window", "video"])
+def test_several_devices(base, layout, checkpoint, engine, monkeypatch):
+    """The devices are in one memory, but no operation may take tensors of two."""
+    monkeypatch.setattr(load, "spread", lambda *_: layout)
+    with Apart():
+        apart = core.load(checkpoint(base), device="cpu", dtype="float32")
+        assert apart.info.device == ("cuda:0-1" if layout.last == "cuda:1" else "cuda:0-2")
+        answers = ids(apart)
+    assert answers == ids(engine(base))
+
+
+def test_guests_kept_in_memory(checkpoint, engine, monkeypatch):
+    layout = Layout(first="cpu", blocks=("cpu",) * 3, last="cpu", guests=("cpu", "disk", "cpu"))
+    monkeypatch.setattr(load, "spread", lambda *_: layout)
+    hosting = core.load(checkpoint("next-mistral"), device="cpu", dtype="float32")
+    assert ids(hosting) == ids(engine("next-mistral"))
+
+
+@pytest.mark.parametrize(
+    "max_memory", ["cuda:7=8GiB", ["8GiB", "cpu=9GiB"], "mps=1GiB"], ids=["a GPU", "twice", "another device"]
+)
+def test_budgets_that_are_of_no_use(max_memory, checkpoint):
+    with pytest.raises(BadOption, match="max_memory"):
+        core.load(checkpoint("llava-1.5"), device="cpu", max_memory=max_memory)
