@@ -25,6 +25,8 @@ class Apart(TorchFunctionMode):
             kwargs.pop("device", None)
             there = place(args[0]) if where is None else where
             return put(args[0].to(*moved, **kwargs) if moved or kwargs else args[0].view_as(args[0]), there)
+        if func is Tensor.copy_:  # goes from one to another
+            return put(func(*args, **kwargs), place(args[0]))
         where = kwargs.pop("device", None)
         given = [one for one in tree_leaves((args, kwargs)) if isinstance(one, Tensor) and one.dim()]
         places = {place(one) for one in given}

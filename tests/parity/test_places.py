@@ -40,7 +40,7 @@ def least(folder, dtype="float32"):
     return beside + 2 * max(needs.blocks), beside + sum(needs.blocks)
 
 
-@pytest.mark.parametrize("base", ["llava-interleave", "next-mistral-window", "video"])
+@pytest.mark.parametrize("base", ["llava-interleave", "next-mistral-window"])
 def test_a_budget_on_the_cpu(base, checkpoint, engine):
     smallest, everything = least(checkpoint(base))
     tight = core.load(checkpoint(base), device="cpu", dtype="float32", max_memory=smallest)
@@ -58,7 +58,7 @@ LAYOUTS = {
 
 
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
-@pytest.mark.parametrize("base", ["next-mistral-window", "video"])
+@pytest.mark.parametrize("base", ["next-mistral-window"])
 def test_several_devices(base, layout, checkpoint, engine, monkeypatch):
     """The devices are in one memory, but no operation may take tensors of two."""
     monkeypatch.setattr(load, "spread", lambda *_: layout)
