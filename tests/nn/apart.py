@@ -38,12 +38,22 @@ class Apart(TorchFunctionMode):
         return result
 
 
+STORAGES: dict[int, torch.device] = {}  # by address; for parameters, which are made of tensors without an operation
+
+
 def place(tensor: Tensor) -> torch.device:
     """Where it is."""
-    return getattr(tensor, "place", CPU)
+    known: torch.device | None = getattr(tensor, "place", None)
+    return known or STORAGES.get(_address(tensor), CPU)
 
 
 def put(tensor: Tensor, device: torch.device) -> Tensor:
     """The tensor, on a device."""
     tensor.place = device
+    STORAGES[_address(tensor)] = device
     return tensor
+
+
+def _address(tensor: Tensor) -> int:
+    with torch._C.DisableTorchFunction():
+        return 0 if tensor.is_meta else tensor.untyped_storage().data_ptr()

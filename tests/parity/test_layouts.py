@@ -7,7 +7,10 @@ import llavacli_core as core
 from llavacli_core.checkpoint import load
 from llavacli_core.checkpoint.files import describe
 from llavacli_core.checkpoint.layout import Layout
+from llavacli_core.checkpoint.sizes import sizes_of
 from llavacli_core.checkpoint.spread import needs_of
+from llavacli_core.checkpoint.stored import stored_tensors
+from llavacli_core.checkpoint.weights import make_plan
 from llavacli_core.errors import BadOption, OutOfMemory
 from llavacli_core.options import Sampling
 from tests.nn.apart import Apart
@@ -33,9 +36,13 @@ def ids(engine):
     return alone, [last[index].token_ids for index in range(len(ASKED))], turns
 
 
-def least(folder, dtype="float32"):
+def least(folder):
     """The smallest budget that the checkpoint runs in, and the smallest in which no layer must come and go."""
-    needs = needs_of(describe(folder).model, getattr(torch, dtype).itemsize, None)
+    description = describe(folder)
+    with torch.device("meta"):
+        network = load.make_network(description.model, "sdpa")
+    plan = make_plan(network, stored_tensors(folder), description.names)
+    needs = needs_of(description.model, 4, sizes_of(network, plan, 4, None))
     beside = needs.first + needs.last + needs.working + len(needs.blocks) * needs.cache
     return beside + 2 * max(needs.blocks), beside + sum(needs.blocks)
 
@@ -52,8 +59,8 @@ def test_a_budget_on_the_cpu(base, checkpoint, engine):
 
 
 LAYOUTS = {
-    "two": Layout(first="cuda:0", blocks=("cuda:0", "cuda:1", "cuda:1"), last="cuda:1"),
-    "three": Layout(first="cuda:0", blocks=("cuda:1", "cuda:1", "cuda:1"), last="cuda:2"),
+    "two": Layout(first="cpu:0", blocks=("cpu:0", "cpu:1", "cpu:1"), last="cpu:1"),
+    "three": Layout(first="cpu:0", blocks=("cpu:1", "cpu:1", "cpu:1"), last="cpu:2"),
 }
 
 
@@ -64,7 +71,7 @@ def test_several_devices(base, layout, checkpoint, engine, monkeypatch):
     monkeypatch.setattr(load, "spread", lambda *_: layout)
     with Apart():
         apart = core.load(checkpoint(base), device="cpu", dtype="float32")
-        assert apart.info.device == ("cuda:0-1" if layout.last == "cuda:1" else "cuda:0-2")
+        assert apart.info.device == "+".join(dict.fromkeys((layout.first, *layout.blocks, layout.last)))
         answers = ids(apart)
     assert answers == ids(engine(base))
 
