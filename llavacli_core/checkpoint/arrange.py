@@ -26,6 +26,7 @@ def arrange(network: nn.Module, plan: Plan, layout: Layout, fill: Fill) -> None:
     fill(network, residents, lambda name: device_of(name, layout))
     decoder = network.get_submodule("decoder")
     if isinstance(decoder, Decoder):
+        decoder.unrecorded = "its layers lie on several devices, or come and go"
         decoder.devices = tuple(canonical(device) for device in layout.blocks)
         if layout.guests:
             _invite(decoder, plan, layout, fill)

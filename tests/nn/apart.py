@@ -44,7 +44,9 @@ STORAGES: dict[int, torch.device] = {}  # by address; for parameters, which are 
 def place(tensor: Tensor) -> torch.device:
     """Where it is."""
     known: torch.device | None = getattr(tensor, "place", None)
-    return known or STORAGES.get(_address(tensor), CPU)
+    if known is None and isinstance(tensor, torch.nn.Parameter):
+        known = STORAGES.get(_address(tensor))
+    return known or CPU
 
 
 def put(tensor: Tensor, device: torch.device) -> Tensor:
