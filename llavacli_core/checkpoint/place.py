@@ -32,12 +32,15 @@ def choose_device(name: str) -> torch.device:
 
 
 def choose_dtype(name: str, device: torch.device, stored: str) -> torch.dtype:
-    """The number format: as asked; on its own the stored one, except on a CPU.
+    """The number format: as asked; on its own the stored one, except on a CPU and on MPS.
 
-    There half precision means bfloat16, and only where the processor computes in it: elsewhere float32 is faster.
+    On a CPU half precision means bfloat16, and only where the processor computes in it: elsewhere float32 is faster. On
+    MPS it means float16, which all of them have.
     """
     if name != "auto":
         return getattr(torch, name)  # type: ignore[no-any-return]
+    if device.type == "mps" and stored != "float32":
+        return torch.float16
     if device.type != "cpu" or stored == "float32":
         return getattr(torch, stored)  # type: ignore[no-any-return]
     return torch.bfloat16 if computes_bfloat16() else torch.float32

@@ -38,6 +38,13 @@ def test_number_formats_on_a_cpu(monkeypatch, bfloat16):
 
 def test_elsewhere_the_stored_format_is_kept():
     assert place.choose_dtype("auto", torch.device("cuda", 0), "float16") == torch.float16
+    assert place.choose_dtype("auto", torch.device("cuda", 0), "bfloat16") == torch.bfloat16
+
+
+def test_half_precision_on_mps():
+    assert place.choose_dtype("auto", torch.device("mps"), "bfloat16") == torch.float16
+    assert place.choose_dtype("auto", torch.device("mps"), "float32") == torch.float32
+    assert place.choose_dtype("bfloat16", torch.device("mps"), "float16") == torch.bfloat16
 
 
 def test_memory_that_does_not_suffice():
