@@ -34,7 +34,7 @@ def encode(network: Llava, new: Sequence[Prepared]) -> dict[str, Tensor]:
     """Pictures and videos through the tower, all pictures' tiles together -> their features by key, [tokens, D]."""
     pictures = [seen for seen in new if isinstance(seen, PreparedImage)]
     clips = [seen for seen in new if isinstance(seen, PreparedVideo)]
-    weight = network.decoder.norm.weight
+    weight = network.decoder.embedding.weight
     device, dtype = weight.device, weight.dtype
     features: dict[str, Tensor] = {}
     with memory_for(f"{len(pictures)} pictures and {len(clips)} videos", device, FEWER):
@@ -49,7 +49,7 @@ def encode(network: Llava, new: Sequence[Prepared]) -> dict[str, Tensor]:
 
 def embed(network: Llava, request: Request, features: Mapping[str, Tensor], reused: int) -> Tensor:
     """The prompt from position `reused` on, with what is seen in its places, [1, T, D]."""
-    ids = torch.tensor([request.token_ids[reused:]], device=network.decoder.norm.weight.device)
+    ids = torch.tensor([request.token_ids[reused:]], device=network.decoder.embedding.weight.device)
     seen = [(span.kind, features[each.key]) for span, each in request.placed if span.start >= reused]
     images, videos = ([features for kind, features in seen if kind == wanted] for wanted in ("image", "video"))
     return network.embed(ids, images, videos)

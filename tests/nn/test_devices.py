@@ -39,8 +39,8 @@ def answer(decoder, cache, ids):
     tokens = torch.zeros(2, dtype=torch.long, device=rows.device)
     for _ in range(3):
         scores.append(decoder.step_rows(tokens, rows))
-    rows._resize(rows.capacity + 1)
-    rows.select([1])
+    rows._resize(rows.slots + 1, rows.capacity + 1)
+    assert rows.drop([0]) == [1]
     scores.append(decoder.step_rows(tokens[:1], rows))
     return scores, rows
 
