@@ -205,7 +205,9 @@ class MarkOptions:
 class TerminalOptions:
     """How much is said, and how it looks."""
 
-    quiet: Annotated[bool, flag("--quiet", "-q", panel=OUTPUT, help="No notes, no warnings, no progress.")] = False
+    quiet: Annotated[
+        bool, flag("--quiet", "-q", panel=OUTPUT, help="No notes, no warnings but of what is lost, no progress.")
+    ] = False
     verbose: Annotated[bool, flag("--verbose", "-v", panel=OUTPUT, help="Tokens and timing, on stderr.")] = False
     debug: Annotated[bool, flag("--debug", panel=OUTPUT, help="Add the traceback to an error.")] = False
     color: Annotated[

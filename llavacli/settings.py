@@ -70,7 +70,7 @@ def _read(path: Path) -> dict[str, Any]:
             raise UsageError(f"{path}: not a regular file", hint="remove it, or put a TOML file there")
         with path.open("rb") as file:
             return tomllib.load(file)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # HOME may be /dev/null
         return {}
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}", hint="the config file must be readable") from error

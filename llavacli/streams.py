@@ -67,7 +67,11 @@ class Notes:
     def warning(self, text: str) -> None:
         """Say something that may spoil the result."""
         if not self.quiet:
-            self._line(f"{self._styled('33', 'warning:')} {escaped(text, lines=False)}")
+            self.loss(text)
+
+    def loss(self, text: str) -> None:
+        """Say that something is not kept, whatever --quiet says."""
+        self._line(f"{self._styled('33', 'warning:')} {escaped(text, lines=False)}")
 
     def statistics(self, text: str) -> None:
         """Say something that only --verbose asks for."""

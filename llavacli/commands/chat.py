@@ -132,7 +132,7 @@ def _conversation(
     kept = _kept(store, chatting)
     if kept is not None:
         model = resumed_model(model, kept.header)
-    keeper = Keeper(store, header_of(model, generation), notes.warning, keeping=not chatting.no_save)
+    keeper = Keeper(store, header_of(model, generation), notes.loss, keeping=not chatting.no_save)
     made = Conversation(lambda options: loading.load(options, notes), model, generation, keeper, chatting.context)
     if kept is not None:
         for notice in made.resume(kept):

@@ -134,7 +134,7 @@ def ls(*, limit: Limit = None, json: Json = False, terminal: TerminalOptions) ->
 
 
 def show(id_: Id = None, *, json: Json = False, terminal: TerminalOptions) -> int:
-    """Show a conversation.
+    """Show a conversation. On a terminal control characters are escaped; a pipe gets the text as it is.
 
     \b
     Examples:

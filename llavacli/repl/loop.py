@@ -15,7 +15,7 @@ from llavacli.repl.completer import Known, completer
 from llavacli.repl.cooked import CookedPrompt
 from llavacli.repl.history import history
 from llavacli.repl.look import Look
-from llavacli.repl.placing import NotThere, attached
+from llavacli.repl.placing import attached
 from llavacli.repl.prompt import EditedPrompt, Surroundings
 from llavacli.repl.screen import TerminalScreen
 from llavacli.repl.slash import Leave, Next, Typed
@@ -48,6 +48,7 @@ def run(
     with quiet_keys(stopper, by_line=look.by_line, before_stop=screen.clear_indicator):
         conversation.load()
         screen.greet(conversation.info)
+        screen.recall(conversation.turns)
         for source in sources:
             screen.note(conversation.attach(source).described)
         chat = Chat(conversation, screen, stopper)
@@ -121,8 +122,6 @@ class Chat:
         except Exception as error:
             self._stopper.check()
             self._screen.failed(failure(error), error)
-            if isinstance(error, NotThere):
-                self._typed = Typed(line, "")
         return True
 
     def _following(self, line: str, typed: Typed | None, *, command: bool) -> Next:
@@ -132,7 +131,11 @@ class Chat:
             return edited.run(self._conversation, [line], self._screen)
         if command:
             return commands.run(line, self._conversation, self._screen)
-        words = attached(commands.words_in(line), self._conversation, self._screen.note, pasted=False)
+        try:
+            words = attached(commands.words_in(line), self._conversation, self._screen.note, pasted=False)
+        except BaseException:  # a path that leads nowhere, a URL that cannot be had, Ctrl-C while it is fetched
+            self._typed = Typed(line, "")
+            raise
         return self._conversation.ask(words)
 
     def _answer_waiting(self) -> None:

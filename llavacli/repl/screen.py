@@ -16,7 +16,7 @@ from llavacli.streams import Notes, Output
 
 if TYPE_CHECKING:
     import llavacli_core as core
-    from llavacli.repl.turns import Attachment
+    from llavacli.repl.turns import Attachment, Turn
 
 GREETING = "/help lists commands and keys, Ctrl-D leaves"
 
@@ -40,6 +40,21 @@ class TerminalScreen:
         if self._notes.quiet:
             return
         self.note(f"{info.id} · {info.max_positions:,} tokens of context · {GREETING}")
+
+    def recall(self, turns: Sequence[Turn]) -> None:
+        """Show where a conversation had got to that is gone on with: its last turn, and how many come before."""
+        if self._notes.quiet or not turns:
+            return
+        *earlier, last = turns
+        if earlier:
+            self.note(f"{len(earlier)} earlier {'turn' if len(earlier) == 1 else 'turns'}; /export md shows all")
+        for attachment in last.attachments:
+            self.note(attachment.described)
+        self.say("> " + last.text.replace("\n", "\n> "))
+        if last.answer is not None:
+            writing = self.begin_answer()
+            self.output.write(writing.push(last.answer.text))
+            self.output.write(writing.finish())
 
     def begin_answer(self) -> Writing:
         """The first piece has come."""

@@ -109,7 +109,7 @@ class Summary:
     created: datetime
     updated: datetime
     model: str
-    turns: int
+    turns: int  # of the user's, answered or not
     attachments: int
 
 

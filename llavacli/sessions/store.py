@@ -75,7 +75,7 @@ class Store:
             rows = connection.execute(
                 """
                 SELECT id, title, created, updated, model,
-                    (SELECT count(*) FROM turns WHERE session = sessions.id),
+                    (SELECT count(*) FROM turns WHERE session = sessions.id AND role = 'user'),
                     (SELECT count(*) FROM attachments JOIN turns ON turns.id = turn WHERE session = sessions.id)
                 FROM sessions WHERE ?1 IS NULL OR updated < ?1
                 ORDER BY updated DESC, (SELECT max(id) FROM turns WHERE session = sessions.id) DESC LIMIT ?2

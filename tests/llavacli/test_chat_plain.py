@@ -237,3 +237,11 @@ def killed_after(seconds: float) -> tuple[int, list[str]]:
     os.close(lines[1])
     os.waitpid(pid, 0)
     return pid, [answer.decode() for answer in said.split(b"\n")[:-1]]
+
+
+def test_that_nothing_is_kept_is_said_even_under_quiet(say: Say, home: Path) -> None:
+    (home / "home").touch()  # where folders of the user's own would be
+    result = say("-q", "a.png", lines=b"one\ntwo\n", script={})
+    assert result.stdout == b"A red circle.\n" * 2
+    assert result.stderr.startswith(b"llavacli: warning: from here on the conversation is not kept: ")
+    assert result.stderr.count(b"\n") == 1

@@ -302,6 +302,27 @@ def test_a_pasted_path_that_leads_nowhere_is_said_at_once(talk: Talk) -> None:
     assert "Yes." not in chat.text
 
 
+def test_a_line_whose_url_cannot_be_had_is_there_again(talk: Talk) -> None:
+    chat = talk("-q", "a.png", before=scripted(["Yes."]))
+    url = "http://127.0.0.1:9/cat.png"
+    chat.type(f"What is {url}?\r")
+    chat.wait_for("error: ")
+    chat.wait_until(lambda: chat.text.count(f"> What is {url}?") == 2 and chat.waits())
+    assert "Yes." not in chat.text
+
+
+def test_going_on_shows_where_it_was(talk: Talk) -> None:
+    chat = talk("-q", "wide.png")
+    chat.send("How many shapes are there?")
+    chat.send("Where is the star?\x0a\x0a**Here?**")
+    chat.type("\x04")
+    assert chat.end() == 0
+    again = talk("-c")
+    assert "1 earlier turn; /export md shows all\n> Where is the star?\n>\n> **Here?**\n" in again.text
+    assert "How many" not in again.text
+    assert "star" in again.text.partition("Here?**")[2]
+
+
 def test_a_typed_path_is_attached_in_its_place(talk: Talk) -> None:
     chat = talk("-q")
     chat.send("Where is the star in ./wide.png?", "[Image #1] ./wide.png, 640x240")

@@ -66,8 +66,8 @@ def test_ls_in_a_pipe(here: Run, store: Store) -> None:
     result = here("sessions", "ls")
     rows = [line.split("\t") for line in result.stdout.decode().splitlines()]
     assert [(row[0], row[2], row[3], row[4]) for row in rows] == [
-        (second, "2", "org/name", "tab here \x1b[2J"),
-        (first, "2", "org/name", "What is this?"),
+        (second, "1", "org/name", "tab here \x1b[2J"),
+        (first, "1", "org/name", "What is this?"),
     ]
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", rows[0][1])
     assert here("sessions", "ls", "--limit", "1").stdout.count(b"\n") == 1
@@ -77,7 +77,7 @@ def test_records(here: Run, store: Store) -> None:
     id_ = begin(store, "\x1b[2J caf\udce9 \u202e")
     (listed,) = map(json.loads, here("sessions", "ls", "--json").stdout.splitlines())
     assert list(listed) == ["schema", "id", "title", "created", "updated", "model", "turns", "attachments"]
-    assert (listed["schema"], listed["id"], listed["turns"]) == ("llavacli.sessions/1", id_, 2)
+    assert (listed["schema"], listed["id"], listed["turns"]) == ("llavacli.sessions/1", id_, 1)
     assert listed["title"] == "\x1b[2J caf\udce9 \u202e"
     (found,) = map(json.loads, here("sessions", "search", "RED", "--json").stdout.splitlines())
     assert list(found) == ["schema", "id", "title", "position", "role", "created", "excerpt"]
