@@ -348,7 +348,7 @@ def writer(path: str, count: int) -> subprocess.Popen[bytes]:
 def test_several_processes_begin_and_write_one_database_at_once(store: Store) -> None:
     writers = [writer(store.path, 2) for _ in range(4)]
     assert [each.communicate(timeout=60)[1] for each in writers] == [b""] * 4
-    assert [each.turns for each in store.list()] == [40] * 8
+    assert [each.turns for each in store.list()] == [20] * 8
 
 
 def test_killed_at_any_moment_it_loses_nothing_it_had_told(store: Store) -> None:
@@ -362,7 +362,7 @@ def test_killed_at_any_moment_it_loses_nothing_it_had_told(store: Store) -> None
         process.send_signal(signal.SIGKILL)
         lines = process.communicate()[0].decode().splitlines()
         told |= {line.split()[0]: int(line.split()[1]) for line in lines}
-    kept = {each.id: each.turns for each in store.list()}
+    kept = {each.id: len(store.load(each.id).turns) for each in store.list()}
     assert len(told) >= 5
     assert all(kept[id_] - turns in (0, 1) for id_, turns in told.items())  # one may be written and not told yet
     for id_ in kept:
