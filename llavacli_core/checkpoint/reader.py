@@ -7,7 +7,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from llavacli_core.checkpoint.pages import empty
 from llavacli_core.checkpoint.stored import Stored, Tensors, open_weights
 
 REMAP_BYTES = 64 * 2**20
@@ -16,7 +15,7 @@ MAP_BYTES = 2**20  # below this a copy costs nothing, and stacked matrices make 
 
 def copied(shape: Tensor, sources: list[Stored], reader: Reader, device: torch.device, dtype: torch.dtype) -> Tensor:
     """A tensor of `shape`'s shape on the device, filled row after row from what is stored."""
-    value = empty(shape.shape, dtype, device)
+    value = torch.empty(shape.shape, dtype=dtype, device=device)
     for source, rows in zip(sources, value.split([source.shape[0] for source in sources]), strict=True):
         reader.copy(source, rows)
     return value
