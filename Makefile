@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-BENCHMARKS := startup cold prepare load decode ttft turns video workers
+BENCHMARKS := startup cold prepare load decode ttft turns video workers quantization
 
 .PHONY: demo test check bench clean
 

@@ -13,7 +13,6 @@ from functools import cache
 import torch
 from torch import Tensor, nn
 
-FEW = 16  # rows up to which a kernel is faster than widening
 AT_ONCE = 2**20  # weights widened at a time
 BLOCKS = (16, 32, 64)  # outputs that the int4 kernels of various CPUs lay side by side
 TRIED = 32  # inputs of the matrices that the layout is learned from
@@ -23,6 +22,7 @@ class Packed(nn.Module):
     """y = x W^T + b, W being held in whole numbers; `scheme` is the name records give to how."""
 
     scheme: str
+    few: int  # rows up to which the kernel is faster than widening (2.13, AVX2)
 
     def __init__(self, parts: tuple[int, ...], wide: torch.dtype) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class Packed(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """[..., in] -> [..., out]."""
         rows = x.reshape(-1, x.shape[-1])
-        y = self.kernel(rows.to(torch.bfloat16)) if len(rows) <= FEW else self.widened(rows.to(self.wide))
+        y = self.kernel(rows.to(torch.bfloat16)) if len(rows) <= self.few else self.widened(rows.to(self.wide))
         y = y.to(x.dtype).view(*x.shape[:-1], -1)
         return y if self.bias is None else y.add_(self.bias)
 
@@ -55,6 +55,7 @@ class Int8(Packed):
     """`codes` [out, in] times a `scale` [out] (bfloat16) each."""
 
     scheme = "int8"
+    few = 32
 
     def __init__(self, codes: Tensor, scale: Tensor, parts: tuple[int, ...], wide: torch.dtype) -> None:
         super().__init__(parts, wide)
@@ -87,6 +88,7 @@ class Int4(Packed):
     """
 
     scheme = "int4"
+    few = 64
 
     def __init__(self, packed: Tensor, scales: Tensor, parts: tuple[int, ...], wide: torch.dtype) -> None:
         super().__init__(parts, wide)
@@ -103,45 +105,41 @@ class Int4(Packed):
         return torch._weight_int4pack_mm_for_cpu(x, self.packed, self.group, self.scales)
 
     def widened(self, x: Tensor) -> Tensor:
-        """[M, in] -> [M, out], all blocks of a size at a time, in the order in which they lie packed."""
+        """[M, in] -> [M, out], some blocks of outputs at a time, in the order in which they lie packed."""
         out, block = self.packed.shape[0], block_size()
         whole = out - out % block
         y = x.new_empty(len(x), out)
+        sums = x.view(len(x), -1, self.group).sum(-1)  # [M, in / G]: what zeros are multiplied with
         step = max(1, AT_ONCE // (self.inputs * block)) * block
         for start in range(0, whole, step):
-            self._blocks(x, start, min(start + step, whole), block, y)
+            self._blocks(x, sums, start, min(start + step, whole), block, y)
         if whole < out:
-            self._blocks(x, whole, out, out - whole, y)
+            self._blocks(x, sums, whole, out, out - whole, y)
         return y
 
-    def _blocks(self, x: Tensor, start: int, stop: int, block: int, y: Tensor) -> None:
+    def _blocks(self, x: Tensor, sums: Tensor, start: int, stop: int, block: int, y: Tensor) -> None:
         """Outputs `start` to `stop` of y, which are whole blocks of `block`."""
-        order = (torch.arange(start, stop, block)[:, None] + order_in(block)).flatten()  # which output lies where
-        codes = self.packed[start:stop].view(-1, self.inputs, block // 2).transpose(0, 1)  # [in, blocks, block / 2]
-        wide = x.new_empty(self.inputs, (stop - start) // block, 2, block // 2)
-        wide[:, :, 0] = codes & 15
-        wide[:, :, 1] = codes >> 4
-        scale, zero = self.scales[:, order].to(x.dtype).unbind(-1)  # [in / G, outputs]
-        grouped = wide.view(-1, self.group, stop - start)
-        grouped.sub_(8).mul_(scale[:, None]).add_(zero[:, None])
-        y[:, order] = x @ wide.view(self.inputs, -1)
+        codes = self.packed[start:stop].view(-1, self.inputs, block // 2).transpose(0, 1).reshape(self.inputs, -1)
+        firsts = torch.arange(start, stop, block)[:, None]
+        for half, order in zip((codes & 15, codes >> 4), order_in(block), strict=True):
+            outputs = (firsts + order).flatten()  # which output each column is
+            scale, zero = (
+                self.scales.index_select(1, outputs).permute(2, 0, 1).to(x.dtype).contiguous()
+            )  # [in / G, columns]
+            wide = half.sub_(8).view(torch.int8).to(x.dtype).view(-1, self.group, len(outputs)).mul_(scale[:, None])
+            y.index_copy_(1, outputs, torch.addmm(sums @ zero, x, wide.view(self.inputs, -1)))
 
 
 @cache
 def block_size() -> int:
     """How many outputs this CPU's int4 kernel lays side by side."""
-    lower, upper = _first_bytes(max(BLOCKS))
+    lower, upper = order_in(max(BLOCKS))
     sides = {size: torch.cat((lower[: size // 2], upper[: size // 2])).sort().values for size in BLOCKS}
     return next(size for size, outputs in sides.items() if outputs.equal(torch.arange(size)))
 
 
 @cache
-def order_in(block: int) -> Tensor:
-    """Which output each half byte of a block belongs to: those of the lower halves, then of the upper, [block]."""
-    return torch.cat(_first_bytes(block))
-
-
-def _first_bytes(outputs: int) -> tuple[Tensor, Tensor]:
+def order_in(outputs: int) -> tuple[Tensor, Tensor]:
     """Whose codes lie in the first bytes of a packed matrix of so many outputs: lower and upper halves, [outputs / 2].
 
     Learned by packing the outputs' own numbers, digit by digit.

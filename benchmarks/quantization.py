@@ -1,0 +1,199 @@
+"""Weights in 8 and 4 bits: how fast, how near to full precision, and how little memory loading takes.
+
+By default: one decoder layer's products at the 0.5b's shapes for one row, against bitsandbytes and no quantization; and
+the embedded demo at each quantization, its next tokens along the full-precision answers, and its accuracy on `--scenes`
+scenes of each of its own two tests. `--size 0.5b` adds a whole network of random weights: loading's peak, each load in
+a process of its own, and the time of a token.
+
+Promises on a CPU: 8bit at least 5 times as fast as bitsandbytes' and 4bit 15 times, per layer; loading's peak at most
+1.15 x what is held; the demo at most 3 points below full precision. bitsandbytes' 8bit is much slower where it uses
+torch's product of whole numbers, with AVX-512, than in float32, without.
+"""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+
+import torch
+from checkpoints import DECODERS, write
+from report import Report, parser
+from timing import alternate, rounds
+from torch import Tensor
+
+import llavacli_core as core
+from demo.conversations import WEIGHTS, turn
+from demo.drawing import draw
+from demo.evaluate import UNSEEN, other_marks, own_marks
+from demo.scenes import canvas, scene
+
+QUANTS = ("8bit", "4bit", "bnb-8bit", "bnb-4bit")
+TIMES = {"8bit": 5, "4bit": 15}
+PEAK, POINTS = 1.15, 3
+PROMPTS = 24
+LOAD = """
+import sys
+import torch
+from llavacli_core import load
+if sys.argv[2].startswith("bnb"):
+    import bitsandbytes
+def resident(line="VmRSS"):
+    return next(int(row.split()[1]) * 1024 for row in open("/proc/self/status") if row.startswith(line))
+before = resident()
+network = load(sys.argv[1], device="cpu", quantize=sys.argv[2]).network
+tensors = [*network.parameters(), *network.buffers()]
+for tensor in tensors:
+    tensor.flatten().view(torch.uint8)[::4096].sum()
+print(resident("VmHWM") - before, sum(tensor.nbytes for tensor in tensors))
+"""
+
+
+def main() -> int:
+    """Products and the demo; then the networks asked for."""
+    flags = parser(__doc__, repeats=5)
+    flags.add_argument("--size", nargs="*", default=[], help="networks of random weights, e.g. 0.5b")
+    flags.add_argument("--scenes", type=int, default=2, help="of each test of the demo's accuracy (default 2)")
+    arguments = flags.parse_args()
+    report = Report()
+    with torch.inference_mode():
+        products(report, "0.5b", arguments.repeats)
+    demo(report, arguments.scenes)
+    for size in arguments.size:
+        network(report, size, arguments.repeats)
+    return report.exit_code
+
+
+def products(report: Report, size: str, repeats: int) -> None:
+    """A layer's four products for one row, at each quantization."""
+    hidden, mlp, _, _, _, _ = DECODERS[size]
+    shapes = ((3 * hidden, hidden), (hidden, hidden), (2 * mlp, hidden), (hidden, mlp))
+    layers = {quant: [layer(out, inputs, quant) for out, inputs in shapes] for quant in ("none", *QUANTS)}
+    rows = {inputs: torch.randn(inputs) for _, inputs in shapes}
+
+    def run(quant: str) -> Callable[[], object]:
+        return lambda: [each.row(rows[inputs]) for each, (_, inputs) in zip(layers[quant], shapes, strict=True)]
+
+    seconds = alternate({quant: run(quant) for quant in layers}, repeats)
+    for quant, least in TIMES.items():
+        what = f"{size}, a layer's products, one row: {quant}"
+        report.figure(what, seconds[quant], seconds[f"bnb-{quant}"], at_least=least, against="bitsandbytes")
+        report.figure(what, seconds[quant], seconds["none"], against="float32")
+
+
+def layer(out: int, inputs: int, quant: str) -> torch.nn.Module:
+    """A linear layer of random weights, quantized as loading does it."""
+    from safetensors.torch import save_file
+
+    from llavacli_core.checkpoint.quantize import quantized
+    from llavacli_core.checkpoint.reader import Reader, copied
+    from llavacli_core.checkpoint.stored import stored_tensors
+    from llavacli_core.nn.linear import Linear
+    from llavacli_core.schemes import scheme_for
+
+    with tempfile.TemporaryDirectory() as folder, torch.device("meta"):
+        made = Linear(inputs, out, bias=False)
+        weight = torch.randn(out, inputs, device="cpu") / inputs**0.5
+        save_file({"weight": weight}, Path(folder) / "model.safetensors")
+        sources, reader, scheme = stored_tensors(Path(folder)), Reader(), scheme_for(quant, "cpu")
+        with torch.device("cpu"):
+            if scheme is not None:
+                return quantized(made, sources, reader, torch.device("cpu"), torch.float32, scheme)
+            value = copied(made.weight, sources, reader, torch.device("cpu"), torch.float32)
+        made.weight = torch.nn.Parameter(value, requires_grad=False)
+        return made
+
+
+def demo(report: Report, scenes: int) -> None:
+    """The demo's distributions along its full-precision answers, and how often it is right."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # the matrices are small: threads would wait for each other
+    full = core.load("demo", device="cpu")
+    asked = list(islice(questions(), PROMPTS))
+    answers = [said(full, message) for message in asked]
+    expected = [scores(full, message, ids) for message, ids in zip(asked, answers, strict=True)]
+    right = accuracy(full, scenes)
+    report.figure(f"demo: right answers on {scenes} scenes of each test, none", right, unit="%")
+    for quant in QUANTS:
+        engine = core.load("demo", device="cpu", quantize=quant)
+        found = [scores(engine, message, ids) for message, ids in zip(asked, answers, strict=True)]
+        p, q = torch.cat(expected), torch.cat(found)
+        agreed = 100 * float((p.argmax(-1) == q.argmax(-1)).float().mean())
+        divergence = float((p.exp() * (p - q)).sum(-1).mean())
+        report.figure(f"demo: next tokens that agree, {quant}", agreed, unit="%")
+        report.figure(f"demo: mean KL of next tokens, {quant}", 1e6 * divergence, unit="millionths")
+        below = right - accuracy(engine, scenes)
+        report.figure(f"demo: points below full precision, {quant}", below, unit="points", at_most=POINTS)
+    torch.set_num_threads(threads)
+
+
+def questions() -> Iterator[core.Message]:
+    """Questions about unseen scenes, of every kind in turn."""
+    import numpy as np
+
+    kinds = ("describe", *WEIGHTS)
+    for number in range(10**6):
+        rng = np.random.default_rng(UNSEEN - 1 - number)
+        drawn = scene(*canvas(rng), rng)
+        _, question, _ = turn(drawn, kinds[number % len(kinds)], rng)
+        yield core.Message("user", [core.Image(draw(drawn)), question])
+
+
+def said(engine: core.Engine, message: core.Message) -> tuple[int, ...]:
+    """The ids of a greedy answer."""
+    *_, done = engine.generate([message], core.Sampling(max_tokens=96))
+    assert isinstance(done, core.Done)
+    return done.token_ids
+
+
+def scores(engine: core.Engine, message: core.Message, ids: tuple[int, ...]) -> Tensor:
+    """Logarithms of the probabilities of every id of an answer, [ids, vocabulary]."""
+    logits = engine.forward([message], ids).logits
+    return logits.reshape(-1, logits.shape[-1])[-len(ids) - 1 : -1].float().log_softmax(-1)
+
+
+def accuracy(engine: core.Engine, scenes: int) -> float:
+    """Right answers in a hundred, on the training drawer's unseen scenes and on another program's drawings."""
+    marks = [right for _, right, _ in (*own_marks(engine, scenes, twins=False), *other_marks(engine, scenes))]
+    return 100 * sum(marks) / len(marks)
+
+
+def network(report: Report, size: str, repeats: int) -> None:
+    """Loading and decoding a network of random weights."""
+    with tempfile.TemporaryDirectory() as folder:
+        write(Path(folder), size, torch.bfloat16)
+        peaks = {quant: peak(folder, quant) for quant in ("none", *QUANTS)}
+        for quant, (most, held) in peaks.items():
+            report.figure(
+                f"{size}: loading's peak over {held / 1e6:.0f} MB, {quant}", most / held, unit="x", at_most=PEAK
+            )
+        engines = {quant: core.load(folder, device="cpu", quantize=quant) for quant in ("none", *QUANTS)}
+        seconds = {
+            quant: statistics.median(each)
+            for quant, each in rounds(engines, max(1, repeats // 2), seconds_a_token).items()
+        }
+        for quant in TIMES:
+            report.figure(f"{size}: a token, {quant}", seconds[quant], seconds[f"bnb-{quant}"], against="bitsandbytes")
+            report.figure(f"{size}: a token, {quant}", seconds[quant], seconds["none"], against="none")
+
+
+def peak(folder: str, quant: str) -> tuple[int, int]:
+    """Most resident bytes while a process of its own loads, and the bytes that it then holds."""
+    run = subprocess.run([sys.executable, "-c", LOAD, folder, quant], check=True, capture_output=True, text=True)
+    most, held = map(int, run.stdout.split()[-2:])
+    return most, held
+
+
+def seconds_a_token(engine: core.Engine) -> float:
+    """Of a short answer to a short prompt, the first token left out."""
+    *_, done = engine.generate([core.Message("user", ["a" * 32])], core.Sampling(max_tokens=5))
+    assert isinstance(done, core.Done)
+    return done.timing.decode / 1e3 / (len(done.token_ids) - 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
