@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-BENCHMARKS := startup cold prepare load decode ttft turns video workers quantization
+BENCHMARKS := startup cold prepare load decode ttft turns video workers quantization caption
 
 .PHONY: demo test check bench clean
 

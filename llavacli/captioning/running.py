@@ -89,7 +89,7 @@ def run_batch(tasks: Sequence[Task], engine: core.Engine, run: Run) -> list[Fail
     import llavacli_core as core
 
     open_tasks: dict[int, Task] = {}
-    events = engine.batch(_requests(tasks, engine, run, open_tasks), rows=run.rows, workers=_workers())
+    events = engine.batch(_requests(tasks, engine, run, open_tasks), rows=run.rows, workers=workers())
     failures: list[Failure] = []
     run.tally.start()
     with run.stopper.answering(events.stop, urgent=True), closing(events):
@@ -125,6 +125,6 @@ def check_first(items: Sequence[Item], asker: Asker, info: core.ModelInfo) -> No
             asker.check(item, info)
 
 
-def _workers() -> int | None:
+def workers() -> int | None:
     """How many processes open pictures; none where the core has no such thing."""
     return None if sys.platform == "win32" else min(MOST_WORKERS, os.cpu_count() or 1)
