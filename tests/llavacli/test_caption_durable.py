@@ -8,11 +8,12 @@ import os
 import pty
 import random
 import resource
+import shutil
 import signal
 import subprocess
 import termios
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -148,6 +149,32 @@ def test_out_of_room_it_is_74_and_no_row_is_torn(photos: Path, args: list[str]) 
 
 def _limit(most: int) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+
+
+@pytest.fixture
+def disk(home: Path) -> Iterator[Path]:
+    """A file system of 64 KB, where one can be mounted."""
+    place = home / "disk"
+    place.mkdir()
+    if process(["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(place)]).returncode:
+        pytest.skip("no file system can be mounted here")
+    yield Path("disk")
+    process(["umount", "--lazy", str(place)])
+
+
+@pytest.mark.skipif(shutil.which("mount") is None, reason="nothing can be mounted here")
+def test_a_disk_that_is_full_is_74_and_with_room_again_the_run_completes(photos: Path, disk: Path) -> None:
+    run = ["-q", "photos", "-o", "disk/out.jsonl"]
+    full = start(*run, script={"pieces": ["x" * 3000]})
+    _, err = full.communicate(timeout=30)
+    assert full.returncode == 74
+    assert b"No space left on device" in err
+    assert 0 < len(rows("disk/out.jsonl")) < COUNT
+    assert process(["mount", "-o", "remount,size=1m", str(disk.absolute())]).returncode == 0
+    again = start(*run, script={"pieces": ["x" * 3000]})
+    again.communicate(timeout=30)
+    assert again.returncode == 0
+    assert len({row["source"] for row in rows("disk/out.jsonl")}) == len(rows("disk/out.jsonl")) == COUNT
 
 
 def test_in_pipelines(photos: Path) -> None:
