@@ -60,8 +60,11 @@ class StepGraph:
 
 
 def graph_of(decoder: Decoder, cache: KVCache) -> StepGraph | None:
-    """The graph of the decoder's steps over a cache; None where the device has none, or cannot record these steps."""
-    if cache.device.type != "cuda" or decoder.unrecorded is not None:
+    """The graph of the decoder's steps over a cache; None where the device has none, or cannot record these steps.
+
+    Layers on several devices, or whose weights come and go, are not recorded.
+    """
+    if cache.device.type != "cuda" or decoder.devices is not None or decoder.unrecorded is not None:
         return None
     return StepGraph(decoder, cache, record_cuda)
 

@@ -13,7 +13,7 @@ def widens(x: Tensor, rows: int) -> bool:
     """Whether `rows` rows of x's format are multiplied faster in float32, weights converted on the way.
 
     On a CPU without AVX-512 torch has only a loop for them (2.13, AVX2, a 4864 x 896 matrix of bfloat16 and 600 rows:
-    about 480 ms; converted and multiplied in float32, 58 ms). One row is bound by reading the weights, and stays.
+    370 ms; converted and multiplied in float32, 58 ms). One row is bound by reading the weights, and stays.
     """
     if x.device.type != "cpu" or x.dtype.itemsize != 2 or rows < ROWS or not torch.backends.mkldnn.is_available():
         return False
