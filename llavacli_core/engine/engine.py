@@ -14,7 +14,7 @@ import torch
 from llavacli_core.budgets import MaxMemory, budgets
 from llavacli_core.checkpoint.load import load_network
 from llavacli_core.checkpoint.locate import locate
-from llavacli_core.checkpoint.place import free_memory
+from llavacli_core.checkpoint.place import free_memory, memory_for
 from llavacli_core.checkpoint.quantize import quantization
 from llavacli_core.engine import batch
 from llavacli_core.engine.captions import CaptionProcessor
@@ -36,6 +36,8 @@ from llavacli_core.messages import Message
 from llavacli_core.nn.encoder_decoder import EncoderDecoder
 from llavacli_core.nn.llava import Llava
 from llavacli_core.options import Placement, Sampling
+
+SMALLER = "a smaller --max-memory, so that fewer layers stay there, --quant, a smaller --max-tokens, or --device cpu"
 
 
 class Engine:
@@ -132,7 +134,8 @@ class Engine:
         """Answer a prepared request with what `memory` knows already."""
         self.processor.check_fits(request)
         settled = self.processor.settled(request, sampling)
-        yield from answer(self.runner(request, memory), self.processor.tokenizer, request, settled, stopped)
+        with memory_for(f"an answer of up to {settled.limit} tokens", self.device, SMALLER):
+            yield from answer(self.runner(request, memory), self.processor.tokenizer, request, settled, stopped)
 
     def runner(self, request: Request, memory: Memory | None = None) -> Runner:
         """The way of a request through this network."""
