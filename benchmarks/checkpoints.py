@@ -26,6 +26,7 @@ TEMPLATE = (  # says nothing but what is said, so that a conversation is the tex
 DECODERS = {  # hidden, mlp, layers, heads, key-value heads, vocabulary
     "2-layers": (64, 172, 2, 4, 4, 2048),
     "24-layers": (64, 172, 24, 4, 4, 2048),
+    "0.2b": (768, 2048, 12, 12, 4, 32000),
     "0.5b": (896, 4864, 24, 14, 2, 151936),  # Qwen2's
     "0.5b-short": (896, 4864, 4, 14, 2, 151936),  # the same with a sixth of the layers, for machines without an hour
     "7b": (4096, 11008, 32, 32, 32, 32064),  # Vicuna's
@@ -34,6 +35,7 @@ BIASED = ("0.5b", "0.5b-short")  # Qwen2 has biases at query, key and value; the
 TOWERS = {  # hidden, mlp, layers, heads, image, patch
     "2-layers": (32, 64, 2, 2, 28, 14),
     "24-layers": (32, 64, 2, 2, 28, 14),
+    "0.2b": (768, 3072, 12, 12, 336, 14),
     "0.5b": (1024, 4096, 24, 16, 336, 14),  # CLIP-L/336, as below
     "0.5b-short": (1024, 4096, 4, 16, 336, 14),
     "7b": (1024, 4096, 24, 16, 336, 14),

@@ -27,7 +27,7 @@ MatrixBytes = Callable[[int, int], int]  # what a matrix [out, in] takes as a qu
 
 @dataclass(frozen=True)
 class Weights:
-    """The matrices of linear layers, [out, in] each, as checkpoints hold them; and how many numbers there are besides.
+    """The matrices of linear layers, [out, in] each, stacked as the network has them; and how many numbers besides.
 
     Embeddings and convolutions count among the latter, as nobody quantizes them.
     """
@@ -79,8 +79,8 @@ def cache_bytes(config: ModelConfig | CaptionerConfig, itemsize: int) -> int:
 
 
 def _linear(cols: int, *rows: int, bias: bool) -> Weights:
-    """As `nn.linear.Linear`: matrices that are stacked, and their bias."""
-    return Weights(tuple((size, cols) for size in rows), sum(rows) if bias else 0)
+    """As `nn.linear.Linear`: matrices of so many rows stacked, and their bias."""
+    return Weights(((sum(rows), cols),), sum(rows) if bias else 0)
 
 
 def _captioner(config: CaptionerConfig) -> list[Part]:

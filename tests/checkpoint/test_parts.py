@@ -30,7 +30,7 @@ def built(config, **how):
             (part,) = (part.name for part in parts_of(config, **how) if f"{full}.".startswith(f"{part.name}."))
             matrices = ()
             if isinstance(module, Linear) and name == "weight" and not path.endswith("embedding"):
-                matrices = tuple((rows, parameter.shape[1]) for rows in module.parts)
+                matrices = (tuple(parameter.shape),)
             others = 0 if matrices else parameter.numel()
             found[part] = found.get(part, Weights()) + Weights(matrices, others)
     return found
