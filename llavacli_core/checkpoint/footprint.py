@@ -1,0 +1,180 @@
+"""How much memory a run takes on its device, told from the config before anything is loaded.
+
+Counted from a baseline: a process that has imported everything and loaded nothing. The run goes through four stages
+(load, encode, prefill, decode), and what it takes is the most that is alive in any of them. Nothing here needs torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from llavacli_core.checkpoint.activations import batches, connecting, encoding, prefilling
+from llavacli_core.checkpoint.parts import ITEMSIZES, Part, cache_bytes, parts_of
+from llavacli_core.config import CaptionerConfig, EncoderConfig, ModelConfig
+from llavacli_core.schemes import Scheme, quantizes
+
+MIB = 2**20
+BLOCK = 256  # positions by which a KV cache grows, as `nn.cache` has it
+REMAP_BYTES = 64 * MIB  # source pages that loading keeps mapped at most, as `checkpoint.load` has it
+FAULT_AROUND = 64 * 2**10  # Linux maps so much of a file around a page that is touched
+# glibc gives the top of its heap back once this much of it is free (M_TRIM_THRESHOLD follows M_MMAP_THRESHOLD up to
+# twice 32 MiB), and a hole further down not at all: so much may be held beside what is alive, if it was alive once.
+HEAP_KEPT = 64 * MIB
+OPENED = 24 * MIB  # the tokenizer (10 to 45 MiB measured, by its vocabulary) and what preparing a picture leaves
+COMPUTED = 26 * MIB  # code of torch's libraries that computing touches first, and their buffers, measured
+WORKSPACE = 64 * MIB  # what cuBLAS and the kernels take on a GPU beside tensors
+
+
+@dataclass(frozen=True, kw_only=True)
+class Form:
+    """How a network is laid out in memory: where, in which number format, quantized or not, by which kernel."""
+
+    device: str  # cpu, cuda or mps
+    dtype: str
+    scheme: Scheme | None = None
+    attention: str = "sdpa"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What a network is asked: the prompt's positions, the longest answer, and what the tower sees."""
+
+    prompt: int = 0  # tokens
+    image_tokens: int = 0  # of the prompt's
+    answer: int = 0  # tokens
+    tiles: int = 0  # of all pictures, which go through the tower together
+    frames: tuple[int, ...] = ()  # of each video
+    rows: int = 1  # answers, or beams, at a time
+
+
+@dataclass(frozen=True, kw_only=True)
+class Footprint:
+    """Bytes beyond the baseline."""
+
+    weights: int
+    mapped: int  # of the weights: pages of their files, which the system may take back and read again
+    cache: int  # keys and values at their longest
+    activations: int  # what else is alive at the widest moment
+    overhead: int  # what libraries and the allocator hold beside what is alive
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return self.weights + self.cache + self.activations + self.overhead
+
+    @property
+    def pinned(self) -> int:
+        """What cannot be read again from disk."""
+        return self.total - self.mapped
+
+    @property
+    def least(self) -> int:
+        """What it takes under any circumstances: the weights that are copied, and the cache."""
+        return self.weights - self.mapped + self.cache
+
+
+def footprint(config: ModelConfig | CaptionerConfig, form: Form, work: Work) -> Footprint:
+    """What a config's network takes in a `form`, for some `work`."""
+    parts = {part.name: weigh(part, form) for part in parts_of(config)}
+    mapped = {part.name: parts[part.name] for part in parts_of(config) if _is_mapped(part, config, form)}
+    if not config.decoder.tie_word_embeddings and "decoder.embedding" in mapped:  # of it, rows alone are read
+        touched = (work.prompt - work.image_tokens + work.answer) * FAULT_AROUND
+        parts["decoder.embedding"] = mapped["decoder.embedding"] = min(mapped["decoder.embedding"], touched)
+    weights, from_disk = sum(parts.values()), sum(mapped.values())
+    unread = sum(size for name, size in mapped.items() if name.startswith("decoder."))  # until the prompt's turn
+    itemsize = ITEMSIZES[form.dtype]
+    pixels, encoding_bytes, features = _seen(config, form, work)
+    cache = _positions(form, work) * cache_bytes(config, itemsize) * config.decoder.num_hidden_layers
+    if isinstance(config, CaptionerConfig):
+        prefill, asked = config.decoder.vocab_size * (itemsize + 4), 0
+    else:
+        prefill = prefilling(config.decoder, work.prompt, 0, itemsize, eager=form.attention == "eager")
+        asked = work.prompt * work.rows * cache_bytes(config, itemsize) * config.decoder.num_hidden_layers
+    held, kept = pixels + features, _kept(form, max(encoding_bytes, prefill))
+    peak, overhead = max(
+        (weights + cache + held, kept),
+        (weights - from_disk + _loading(config, form), min(kept, OPENED)),
+        (weights - unread + pixels + encoding_bytes, kept),
+        (weights + asked + held + (prefill if work.prompt else 0), kept),
+        key=sum,
+    )
+    return Footprint(
+        weights=weights, mapped=from_disk, cache=cache, activations=peak - weights - cache, overhead=overhead
+    )
+
+
+def weigh(part: Part, form: Form) -> int:
+    """The bytes of a part's weights in a form."""
+    itemsize, scheme = ITEMSIZES[form.dtype], form.scheme
+    if scheme is None or not quantizes(f"{part.name}.weight"):
+        return part.weights.nbytes(itemsize)
+    return part.weights.nbytes(itemsize, lambda out, inputs: scheme.nbytes(out, inputs, itemsize))
+
+
+def _is_mapped(part: Part, config: ModelConfig | CaptionerConfig, form: Form) -> bool:
+    """Whether a part's weights stay where they are on disk: on a CPU, if they are wanted as they are stored."""
+    quantized = form.scheme is not None and quantizes(f"{part.name}.weight")
+    return form.device == "cpu" and form.dtype == config.dtype and not quantized
+
+
+def _loading(config: ModelConfig | CaptionerConfig, form: Form) -> int:
+    """What loading takes on top, where weights are copied: pages of their files, and the largest matrix."""
+    copied = [part for part in parts_of(config) if not _is_mapped(part, config, form)]
+    if not copied:
+        return 0
+    largest = max(max([part.weights.others, *(rows * cols for rows, cols in part.weights.matrices)]) for part in copied)
+    stored = largest * ITEMSIZES.get(config.dtype, 4)
+    return stored if form.device == "cuda" else stored + REMAP_BYTES
+
+
+def _seen(config: ModelConfig | CaptionerConfig, form: Form, work: Work) -> tuple[int, int, int]:
+    """Bytes of the pixels, of the tower's widest moment, and of the features that it gives."""
+    itemsize, eager = ITEMSIZES[form.dtype], form.attention == "eager"
+    if isinstance(config, CaptionerConfig):
+        encoder, tiles = config.encoder, work.tiles
+        states = encoder.num_positions * config.decoder.cross_attention_hidden_size * tiles * itemsize
+        crossed = encoder.num_positions * cache_bytes(config, itemsize) * config.decoder.num_hidden_layers * tiles
+        return _pixels(encoder, tiles, form), encoding(encoder, tiles, itemsize, eager=eager) + states, crossed
+    at_once = batches([work.tiles, *work.frames])
+    kept = len(config.connector.vision_feature_layers) - 1
+    tower = encoding(config.vision, at_once, itemsize, kept=kept, eager=eager)
+    features = (work.tiles + sum(work.frames)) * config.vision.num_positions * config.decoder.hidden_size * itemsize
+    return (
+        _pixels(config.vision, work.tiles + sum(work.frames), form),
+        max(tower, connecting(config, at_once, itemsize)) + features,
+        work.image_tokens * config.decoder.hidden_size * itemsize,
+    )
+
+
+def _pixels(encoder: EncoderConfig, tiles: int, form: Form) -> int:
+    """Tiles as the device gets them; on a CPU also as they were prepared, and put together in float32."""
+    height, width = encoder.image_size
+    numbers = tiles * encoder.num_channels * height * width
+    copies = 8 if form.device == "cpu" else 0
+    return numbers * (copies + (0 if copies and form.dtype == "float32" else ITEMSIZES[form.dtype]))
+
+
+def _kept(form: Form, temporary: int) -> int:
+    """What is held beside what is alive, once so many bytes were alive for a moment."""
+    return WORKSPACE if form.device == "cuda" else OPENED + COMPUTED + min(HEAP_KEPT, temporary)
+
+
+def _positions(form: Form, work: Work) -> int:
+    """Positions of keys and values at the most: whole blocks, and while a cache grows the old one beside the new.
+
+    On a CPU a block that was not written to takes no memory.
+    """
+    room = _blocks(max(work.prompt, BLOCK))
+    if work.prompt > BLOCK:
+        room = _blocks(max(work.prompt, BLOCK + BLOCK // 2))
+    needed, old = work.prompt + work.answer, 0
+    while room < needed:
+        old, room = room, _blocks(max(room + 1, room + room // 2))
+    if form.device == "cpu":
+        return max(needed, 2 * old) * work.rows
+    return (room + old) * work.rows
+
+
+def _blocks(positions: int) -> int:
+    """So many positions, in whole blocks."""
+    return -(-positions // BLOCK) * BLOCK

@@ -1,0 +1,117 @@
+"""The computer that this runs on: its memory, as the system and its containers allow it, and its processor.
+
+Read from the system's own files, without torch.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ACCELERATORS = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg", "/dev/kfd", "/dev/nvhost-gpu")  # CUDA, WSL, ROCm, Jetson
+
+
+@dataclass(frozen=True, kw_only=True)
+class Room:
+    """Bytes of a device's memory: all of them, and those that may still be taken."""
+
+    total: int
+    free: int
+
+
+def host_memory(root: Path = Path("/")) -> Room | None:
+    """The computer's memory, or as much of it as this process's control groups leave; None where it cannot be told.
+
+    Free is what the system can give without swapping: pages of files that it can read again count as free.
+    """
+    try:
+        stated = _numbers(root / "proc/meminfo", scale=1024)
+        rooms = [Room(total=stated["MemTotal:"], free=stated["MemAvailable:"])]
+    except (OSError, KeyError):
+        return _portable()
+    rooms += _limits(root)
+    return Room(total=min(room.total for room in rooms), free=max(0, min(room.free for room in rooms)))
+
+
+def free_swap(root: Path = Path("/")) -> int:
+    """Bytes that can still be swapped out."""
+    try:
+        return _numbers(root / "proc/meminfo", scale=1024).get("SwapFree:", 0)
+    except OSError:
+        return 0
+
+
+def may_have_accelerator() -> bool:
+    """Whether there may be another device than the CPU. Where there is none for sure, torch need not be asked."""
+    if not sys.platform.startswith("linux"):
+        return True
+    return any(os.path.exists(path) for path in ACCELERATORS)
+
+
+def computes_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+    """Whether this CPU has bfloat16 arithmetic (AVX-512 BF16 or AMX), not merely the format."""
+    try:
+        with cpuinfo.open(encoding="utf-8", errors="replace") as lines:
+            flags = next((line.split() for line in lines if line.startswith("flags")), [])
+    except OSError:
+        return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags
+
+
+def processor_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """What the processor calls itself."""
+    try:
+        with cpuinfo.open(encoding="utf-8", errors="replace") as lines:
+            named = next((line for line in lines if line.startswith("model name")), "")
+    except OSError:
+        named = ""
+    if not named:
+        import platform
+
+        return platform.processor() or platform.machine()
+    return named.partition(":")[2].strip()
+
+
+def _limits(root: Path) -> Iterator[Room]:
+    """The memory that each control group above this process may use, version 2 and version 1."""
+    try:
+        groups = (root / "proc/self/cgroup").read_text("utf-8").splitlines()
+    except OSError:
+        return
+    for group in groups:
+        _, controllers, path = group.split(":", 2)
+        if not controllers:
+            base, names = root / "sys/fs/cgroup", ("memory.max", "memory.current")
+        elif "memory" in controllers.split(","):
+            base, names = root / "sys/fs/cgroup/memory", ("memory.limit_in_bytes", "memory.usage_in_bytes")
+        else:
+            continue
+        here = Path(path.strip("/"))
+        for folder in (here, *here.parents):
+            try:
+                limit = int((base / folder / names[0]).read_text("ascii"))
+                used = int((base / folder / names[1]).read_text("ascii"))
+                stat = _numbers(base / folder / "memory.stat")
+            except (OSError, ValueError):  # not here, or "max"
+                continue
+            files = stat.get("total_inactive_file", stat.get("inactive_file", 0))
+            files += stat.get("total_active_file", stat.get("active_file", 0))
+            yield Room(total=limit, free=limit - used + min(files, used))
+
+
+def _numbers(file: Path, scale: int = 1) -> dict[str, int]:
+    """A file of lines that are a name and a number."""
+    rows = (line.split() for line in file.read_text("ascii", "replace").splitlines())
+    return {row[0]: int(row[1]) * scale for row in rows if len(row) > 1 and row[1].isdigit()}
+
+
+def _portable() -> Room | None:
+    """All memory there is, where the system says no more; all of it counts as free then."""
+    try:
+        total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return None
+    return Room(total=total, free=total)
