@@ -13,19 +13,20 @@ from collections.abc import Sequence
 from llavacli_core.config import DecoderConfig, EncoderConfig, ModelConfig, SwinConfig
 
 ACT_TENSORS = {"quick_gelu": 3}  # of size M: its input, what the sigmoid gets, what it gives; one-step functions: 2
+SCORE_BYTES = 8  # of eager attention: before and after the mask, or before and after rounding from float32
 TILES_AT_ONCE = 32  # as `nn.llava` has it
 
 
 def encoding(config: EncoderConfig, tiles: int, itemsize: int, *, kept: int = 0, eager: bool = False) -> int:
     """Bytes of a tower's widest moment, with so many tiles at once, and `kept` hidden states beside the last."""
     if isinstance(config, SwinConfig):
-        return max(_swin_stage(config, stage, tiles, eager=eager) for stage in range(len(config.depths))) * itemsize
+        return max(_swin_stage(config, stage, tiles) for stage in range(len(config.depths))) * itemsize
     size, positions = config.hidden_size, config.num_positions
     numbers = (_layer(size, config.intermediate_size, config.hidden_act) + kept * size) * positions * tiles
     scores = config.num_attention_heads * positions**2
     if config.relative_position_bias or config.shared_relative_position_bias:
         numbers += 3 * scores  # the shared one, the layer's, and their sum
-    return numbers * itemsize + (_eager(scores * tiles, itemsize) if eager else 0)
+    return numbers * itemsize + (SCORE_BYTES * scores * tiles if eager else 0)
 
 
 def connecting(config: ModelConfig, tiles: int, itemsize: int) -> int:
@@ -44,28 +45,23 @@ def prefilling(config: DecoderConfig, length: int, past: int, itemsize: int, *, 
     repeated = 0 if queries == keys else 2 * queries  # kernels that know no groups get keys and values repeated
     attention = 3 * size + qkv + max(qkv, 3 * turned, turned + repeated + 2 * queries + size)
     mlp = 4 * size + 4 * width  # gate and up, stacked from two or computed as one; the activation; their product
-    scores = _eager(config.num_attention_heads * length * (past + length), itemsize) if eager else 0
-    return max(attention, mlp) * length * itemsize + scores + config.vocab_size * (itemsize + 4)
+    scores = SCORE_BYTES * config.num_attention_heads * length * (past + length) if eager else 0
+    return max(attention * length * itemsize + scores, mlp * length * itemsize) + config.vocab_size * itemsize
 
 
 def _layer(size: int, width: int, act: str) -> int:
     """An encoder's layer, per position: in attention, or where its MLP is widest."""
-    return max(8 * size, 2 * size + ACT_TENSORS.get(act, 2) * width)
+    return max(8 * size, 3 * size + ACT_TENSORS.get(act, 2) * width)
 
 
-def _swin_stage(config: SwinConfig, stage: int, pictures: int, *, eager: bool) -> int:
-    """Numbers alive in a layer of a stage: its windows' biases are there once for each window."""
+def _swin_stage(config: SwinConfig, stage: int, pictures: int) -> int:
+    """Numbers alive in a layer of a stage: in attention, whose bias is there once for each window, or in its MLP."""
     rows, cols = (-(-edge >> stage) for edge in config.patch_grid)
     size, area = config.embed_dim << stage, config.window_size**2
     windows = -(-rows // config.window_size) * -(-cols // config.window_size)
-    scores = windows * config.num_heads[stage] * area**2 * pictures
-    layer = _layer(size, int(size * config.mlp_ratio), config.hidden_act)
-    return layer * rows * cols * pictures + scores * (5 if eager else 2)
-
-
-def _eager(scores: int, itemsize: int) -> int:
-    """Bytes of attention scores written out: before and after scaling or masking, and as float32 from the softmax."""
-    return scores * (2 * itemsize + 4)
+    patches, scores = rows * cols * pictures, windows * config.num_heads[stage] * area**2 * pictures
+    attention = max(8 * size * patches + scores, 5 * size * patches + 2 * scores)
+    return max(attention, (2 * size + 2 * int(size * config.mlp_ratio)) * patches)
 
 
 def batches(tiles: Sequence[int]) -> int:

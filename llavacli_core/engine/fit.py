@@ -1,0 +1,196 @@
+"""Whether a model fits in memory: told from its config and a prepared request, before any weight is fetched or read.
+
+On a CPU, weights that are wanted as they are stored stay mapped from disk. Pages of them that find no room are read
+again when they are needed, so that they never keep a model from running, only from running fast: what counts against
+free memory (and swap) is the rest. Nothing is refused unless the weights that must be copied and the KV cache alone
+take more. Elsewhere `checkpoint.spread` knows what can be laid out over several devices, or fetched layer by layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from os import PathLike
+
+from llavacli_core.checkpoint.files import CaptionerDescription, Description, describe
+from llavacli_core.checkpoint.footprint import Footprint, Form, Work, footprint
+from llavacli_core.checkpoint.host import Room, computes_bfloat16, free_swap, host_memory, may_have_accelerator
+from llavacli_core.checkpoint.locate import locate
+from llavacli_core.engine.captions import CaptionProcessor
+from llavacli_core.engine.processor import Processor
+from llavacli_core.engine.request import Request
+from llavacli_core.errors import BadOption, OutOfMemory
+from llavacli_core.options import Placement, Sampling
+from llavacli_core.schemes import scheme_for
+
+CHOICES = (("float32", None), ("bfloat16", None), ("float16", None), ("auto", "8bit"), ("auto", "4bit"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fit:
+    """A model in one form, what it takes of its device, and what there is."""
+
+    device: str
+    dtype: str
+    quant: str  # "none", or as --quant has it
+    footprint: Footprint
+    room: Room | None  # None where nothing can be told
+    swap: int = 0
+
+    @property
+    def verdict(self) -> str:
+        """`fits`, `from disk` (mapped weights find no room and are read again and again), or `too large`."""
+        if self.room is None or self.footprint.total <= self.room.free:
+            return "fits"
+        return "from disk" if self.footprint.mapped and self.footprint.pinned <= self.room.free else "too large"
+
+    @property
+    def fits(self) -> bool:
+        """Whether it is expected to run."""
+        return self.verdict != "too large"
+
+    @property
+    def impossible(self) -> bool:
+        """Whether it cannot run, whatever is asked of it."""
+        return self.room is not None and self.footprint.least > self.room.free + self.swap
+
+    @property
+    def flags(self) -> str:
+        """How the command line asks for it."""
+        return f"--dtype {self.dtype}" + ("" if self.quant == "none" else f" --quant {self.quant}")
+
+
+def work_of(
+    processor: Processor | CaptionProcessor, request: Request, sampling: Sampling | None = None, *, rows: int = 1
+) -> Work:
+    """What a prepared request asks of the network, for so many answers at a time."""
+    sampling = Sampling() if sampling is None else sampling
+    settled = processor.settled(request, sampling)
+    return Work(
+        prompt=len(request.token_ids),
+        image_tokens=request.image_tokens,
+        answer=max(0, min(settled.max_tokens, processor.info.max_positions - len(request.token_ids))),
+        tiles=sum(len(picture.tiles.pixels) for picture in request.pictures),
+        frames=tuple(len(clip.pixels) for clip in request.clips),
+        rows=max(rows, settled.sampling.beams),
+    )
+
+
+def fit(
+    processor: Processor | CaptionProcessor, work: Work | None = None, *, placement: Placement | None = None
+) -> Fit:
+    """Whether the model fits as it would be placed, for some work; without work, whether it can be loaded."""
+    return _fit(processor.description, Placement() if placement is None else placement, work or Work())
+
+
+def fits(
+    processor: Processor | CaptionProcessor, work: Work | None = None, *, placement: Placement | None = None
+) -> list[Fit]:
+    """The same in each number format, and quantized, on the same device: the largest first."""
+    placement = Placement() if placement is None else placement
+    found = []
+    for dtype, quantize in CHOICES:
+        try:
+            choice = replace(placement, dtype=dtype, quantize=quantize)
+            found.append(_fit(processor.description, choice, work or Work()))
+        except BadOption:  # what this device does not compute
+            continue
+    return found
+
+
+def best(choices: Sequence[Fit], wanted: Fit) -> Fit | None:
+    """Of what fits, `wanted` itself, else what loses least: half precision before 8 bits before 4; None if nothing."""
+    if wanted.fits:
+        return wanted
+    order = [("none", "float32"), ("none", "bfloat16"), ("none", "float16"), ("8bit", None), ("4bit", None)]
+    ranked = [choice for quant, dtype in order for choice in choices if choice.quant == quant and dtype in (None, choice.dtype)]
+    whole = [choice for choice in ranked if choice.verdict == "fits"]
+    return next(iter(whole or [choice for choice in ranked if choice.fits]), None)
+
+
+def refuse_impossible(
+    model: str | PathLike[str], placement: Placement, *, revision: str | None = None, offline: bool = False
+) -> None:
+    """Raise OutOfMemory if the model cannot be loaded as it would be placed; of a Hub id small files alone are fetched."""
+    located = locate(model, revision=revision, offline=offline, weights=False)
+    description = describe(located.folder)
+    found = _fit(description, placement, Work())
+    if found.impossible:
+        assert found.room is not None
+        raise OutOfMemory(
+            f"{located.id} in {found.dtype} needs {gigabytes(found.footprint.least)} of {found.device} memory, "
+            f"and {gigabytes(found.room.free + found.swap)} are free",
+            hint=advice(description, placement, Work()),
+        )
+
+
+def advice(description: Description | CaptionerDescription, placement: Placement, work: Work) -> str:
+    """What would fit, in words."""
+    found = []
+    for dtype, quantize in CHOICES:
+        try:
+            choice = _fit(description, replace(placement, dtype=dtype, quantize=quantize), work)
+        except BadOption:
+            continue
+        if choice.fits:
+            found.append(choice)
+    if not found:
+        return "a smaller model, or a computer with more memory"
+    choice = next((each for each in found if each.verdict == "fits"), found[-1])
+    slow = "" if choice.verdict == "fits" else ", read from disk again and again"
+    return f"{choice.flags} needs {gigabytes(choice.footprint.total)}{slow}"
+
+
+def gigabytes(size: int) -> str:
+    """Bytes in words, of a thousand MB each."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{max(1, round(size / 1e6))} MB"
+
+
+def _fit(description: Description | CaptionerDescription, placement: Placement, work: Work) -> Fit:
+    """A description's network where and how a placement has it."""
+    config = description.model
+    device = settled_device(placement.device)
+    kind = device.partition(":")[0]
+    dtype = settled_dtype(placement.dtype, kind, config.dtype)
+    form = Form(
+        device=kind,
+        dtype=dtype,
+        scheme=scheme_for(placement.quantize, kind),
+        attention="eager" if placement.attention == "eager" else "sdpa",
+    )
+    return Fit(
+        device=device,
+        dtype=dtype,
+        quant=placement.quantize or "none",
+        footprint=footprint(config, form, work),
+        room=room_of(device),
+        swap=free_swap() if kind != "cuda" else 0,
+    )
+
+
+def settled_device(name: str) -> str:
+    """The device that is meant. torch is asked only where there may be another than the CPU."""
+    if name == "cpu" or (name == "auto" and not may_have_accelerator()):
+        return "cpu"
+    from llavacli_core.checkpoint.place import choose_device
+
+    return str(choose_device(name))
+
+
+def settled_dtype(name: str, device: str, stored: str) -> str:
+    """The number format that is meant on a kind of device, as `checkpoint.place` chooses it."""
+    if name != "auto":
+        return name
+    if device != "cpu" or stored == "float32":
+        return stored
+    return "bfloat16" if computes_bfloat16() else "float32"
+
+
+def room_of(device: str) -> Room | None:
+    """A device's memory: all of it, and what is free."""
+    if not device.startswith("cuda"):
+        return host_memory()
+    import torch
+
+    free, total = torch.cuda.mem_get_info(device)
+    return Room(total=total, free=free)
