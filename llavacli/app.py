@@ -13,6 +13,7 @@ from llavacli.command import SETTLED, Command, Group, command
 from llavacli.commands.caption import CaptionCommand, caption
 from llavacli.commands.chat import chat
 from llavacli.commands.describe import describe
+from llavacli.commands.doctor import doctor
 from llavacli.commands.mark import mark
 from llavacli.commands.models import group as models
 from llavacli.commands.sessions import group as sessions
@@ -47,6 +48,7 @@ app = typer.Typer(
 )
 for each in (chat, describe, mark):
     app.command(cls=Command, epilog=f"{MARKS_HELP}\n\n{EPILOG}")(command(each))
+app.command(cls=Command, epilog=EPILOG)(command(doctor))
 app.command(cls=CaptionCommand, epilog=EPILOG)(command(caption))
 app.add_typer(models())
 app.add_typer(sessions())

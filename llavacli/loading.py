@@ -31,6 +31,7 @@ def load(options: ModelOptions, notes: Notes) -> core.Engine:
 
     name = _chosen(options, notes)
     if not options.offline and not core.is_cached(name, revision=options.revision):
+        core.refuse_impossible(name, placement(options), revision=options.revision)
         follow(core.download(name, revision=options.revision), name, notes)
     import_torch(tracing=options.quant != "none" or options.attention == "flash")  # packages that may compile
     return core.load(
@@ -52,6 +53,18 @@ def load_processor(options: ModelOptions, notes: Notes) -> core.Processor | core
 
     name = _chosen(options, notes)
     return core.load_processor(name, revision=options.revision, offline=options.offline, template=options.template)
+
+
+def placement(options: ModelOptions) -> core.Placement:
+    """Where and how the options have the network laid out."""
+    import llavacli_core as core
+
+    return core.Placement(
+        device=options.device,
+        dtype=options.dtype,
+        quantize=None if options.quant == "none" else options.quant,
+        attention=options.attention,
+    )
 
 
 def _chosen(options: ModelOptions, notes: Notes) -> str:

@@ -16,6 +16,9 @@ from llavacli_core.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from llavacli_core import errors as errors
+    from llavacli_core.checkpoint.footprint import Footprint as Footprint
+    from llavacli_core.checkpoint.footprint import Work as Work
+    from llavacli_core.checkpoint.host import Room as Room
     from llavacli_core.checkpoint.inventory import CachedModel as CachedModel
     from llavacli_core.checkpoint.inventory import cached_ids as cached_ids
     from llavacli_core.checkpoint.locate import aliases as aliases
@@ -34,6 +37,15 @@ if TYPE_CHECKING:
     from llavacli_core.engine.captions import CaptionProcessor as CaptionProcessor
     from llavacli_core.engine.engine import Engine as Engine
     from llavacli_core.engine.engine import load as load
+    from llavacli_core.engine.environment import Environment as Environment
+    from llavacli_core.engine.environment import environment as environment
+    from llavacli_core.engine.fit import Fit as Fit
+    from llavacli_core.engine.fit import best_fit as best_fit
+    from llavacli_core.engine.fit import check_memory as check_memory
+    from llavacli_core.engine.fit import fit as fit
+    from llavacli_core.engine.fit import fits as fits
+    from llavacli_core.engine.fit import refuse_impossible as refuse_impossible
+    from llavacli_core.engine.fit import work_of as work_of
     from llavacli_core.engine.generate import Generation as Generation
     from llavacli_core.engine.info import ModelInfo as ModelInfo
     from llavacli_core.engine.open import load_processor as load_processor
@@ -66,6 +78,7 @@ if TYPE_CHECKING:
     from llavacli_core.messages import Image as Image
     from llavacli_core.messages import Message as Message
     from llavacli_core.messages import Video as Video
+    from llavacli_core.options import Placement as Placement
     from llavacli_core.options import Sampling as Sampling
 else:
     from llavacli_core.documented.names import DOCUMENTED
@@ -88,6 +101,18 @@ else:
         "Verification": "checkpoint.verify",
         "Engine": "engine.engine",
         "load": "engine.engine",
+        "Footprint": "checkpoint.footprint",
+        "Work": "checkpoint.footprint",
+        "Room": "checkpoint.host",
+        "Environment": "engine.environment",
+        "environment": "engine.environment",
+        "Fit": "engine.fit",
+        "best_fit": "engine.fit",
+        "check_memory": "engine.fit",
+        "fit": "engine.fit",
+        "fits": "engine.fit",
+        "refuse_impossible": "engine.fit",
+        "work_of": "engine.fit",
         "Generation": "engine.generate",
         "CaptionProcessor": "engine.captions",
         "ModelInfo": "engine.info",
@@ -121,6 +146,7 @@ else:
         "Image": "messages",
         "Message": "messages",
         "Video": "messages",
+        "Placement": "options",
         "Sampling": "options",
     }
 

@@ -122,10 +122,13 @@ def _plan_all(
 
     def attempt(processor: core.Processor | core.CaptionProcessor, request: Request) -> None:
         prepared = processor.prepare(question.messages(request, processor.info))
-        plan = plan_of(request, question, processor, prepared, tokens=records.tokens)
+        work = core.work_of(processor, prepared, question.sampling)
+        fit = core.fit(processor, work, placement=loading.placement(model))
+        plan = plan_of(request, question, processor, prepared, fit, tokens=records.tokens)
         try:
             processor.check_fits(prepared)
-        except core.errors.TooLong as error:
+            core.check_memory(processor, work, placement=loading.placement(model))
+        except (core.errors.TooLong, core.errors.OutOfMemory) as error:
             show.planned(request, plan | refused(failure(error)))
             raise
         show.planned(request, plan)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from llavacli.failures import Failure
 from llavacli.loading import model_name
 from llavacli.options import ModelOptions
+from llavacli.render.columns import bytes_of
+from llavacli.render.doctor import memory
 from llavacli.render.record import error, images, line, model, shown, unloaded, videos
 from llavacli.render.text import escaped, heading
 
@@ -73,6 +75,7 @@ def plan_of(
     question: Question,
     processor: core.Processor | core.CaptionProcessor,
     prepared: core.Request,
+    fit: core.Fit,
     *,
     tokens: bool,
 ) -> Plan:
@@ -89,7 +92,8 @@ def plan_of(
             "max_tokens": max_tokens,
             "max_positions": positions,
         },
-        "fits": True,
+        "memory": memory(fit),
+        "fits": fit.fits,
         "warnings": list(prepared.warnings),
         "prompt_text": prepared.prompt_text,
     }
@@ -114,6 +118,7 @@ def _empty(request: Request, question: Question, info: core.ModelInfo | None, de
         "model": described,
         "params": question.params(None),
         "usage": None,
+        "memory": None,
         "fits": None,
         "warnings": [],
         "error": None,
@@ -135,7 +140,7 @@ def _costs(plan: Plan) -> list[str]:
     usage = plan["usage"]
     room = usage["max_positions"] - usage["prompt_tokens"]
     verdict = "does not fit"
-    if plan["fits"]:
+    if room > 0:
         verdict = "fits" if room >= usage["max_tokens"] else f"fits, but an answer ends after {_count(room, 'token')}"
     kinds = shown(plan["images"], plan["videos"])
     prompt = f"{_count(usage['prompt_tokens'], 'token')}, {usage['image_tokens']} of them for {kinds}"
@@ -144,7 +149,17 @@ def _costs(plan: Plan) -> list[str]:
         f"prompt   {'none: this model captions by itself' if plan['prompt'] is None else prompt}",
         f"answer   {_count(usage['max_tokens'], 'token')} at most",
         f"model    {usage['max_positions']} positions: {verdict}",
+        _memory(plan["memory"]),
     ]
+
+
+def _memory(needs: dict[str, Any]) -> str:
+    """What the run takes, of what is free."""
+    form = needs["dtype"] if needs["quant"] == "none" else f"{needs['dtype']} {needs['quant']}"
+    verdict = {"from disk": "fits, but weights are read from disk again and again", "too large": "does not fit"}
+    free = "" if needs["free"] is None else f", {bytes_of(needs['free'])} free"
+    said = verdict.get(needs["verdict"], needs["verdict"])
+    return f"memory   {bytes_of(needs['total'])} in {form} on {needs['device']}{free}: {said}"
 
 
 def _listed(frames: Sequence[int]) -> str:

@@ -64,6 +64,12 @@ def _swin_stage(config: SwinConfig, stage: int, pictures: int) -> int:
     return max(attention, (2 * size + 2 * int(size * config.mlp_ratio)) * patches)
 
 
+def widening(config: DecoderConfig, length: int, itemsize: int) -> int:
+    """Bytes of the same where `nn.product` multiplies in float32: gate and up in both formats, and their matrix."""
+    size, width = config.hidden_size, config.intermediate_size
+    return length * (4 * size * itemsize + 4 * size + 2 * width * (4 + itemsize)) + 2 * width * size * 4
+
+
 def batches(tiles: Sequence[int]) -> int:
     """How many tiles go through the tower at once at most, where each of `tiles` is a pass."""
     return min(TILES_AT_ONCE, max(tiles, default=0))

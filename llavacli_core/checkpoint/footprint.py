@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from llavacli_core.checkpoint.activations import batches, connecting, encoding, prefilling
+from llavacli_core.checkpoint.activations import batches, connecting, encoding, prefilling, widening
 from llavacli_core.checkpoint.parts import ITEMSIZES, Part, cache_bytes, parts_of
 from llavacli_core.config import CaptionerConfig, EncoderConfig, ModelConfig
 from llavacli_core.schemes import Scheme, quantizes
@@ -33,6 +33,7 @@ class Form:
     dtype: str
     scheme: Scheme | None = None
     attention: str = "sdpa"
+    widened: bool = False  # prompts in a 16-bit format are multiplied in float32, as `nn.product` has it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +90,8 @@ def footprint(config: ModelConfig | CaptionerConfig, form: Form, work: Work) -> 
         prefill, asked = config.decoder.vocab_size * (itemsize + 4), 0
     else:
         prefill = prefilling(config.decoder, work.prompt, 0, itemsize, eager=form.attention == "eager")
+        if form.widened and itemsize == 2:
+            prefill = max(prefill, widening(config.decoder, work.prompt, itemsize))
         asked = work.prompt * work.rows * cache_bytes(config, itemsize) * config.decoder.num_hidden_layers
     held, kept = pixels + features, _kept(form, max(encoding_bytes, prefill))
     peak, overhead = max(
@@ -160,19 +163,9 @@ def _kept(form: Form, temporary: int) -> int:
 
 
 def _positions(form: Form, work: Work) -> int:
-    """Positions of keys and values at the most: whole blocks, and while a cache grows the old one beside the new.
-
-    On a CPU a block that was not written to takes no memory.
-    """
-    room = _blocks(max(work.prompt, BLOCK))
-    if work.prompt > BLOCK:
-        room = _blocks(max(work.prompt, BLOCK + BLOCK // 2))
-    needed, old = work.prompt + work.answer, 0
-    while room < needed:
-        old, room = room, _blocks(max(room + 1, room + room // 2))
-    if form.device == "cpu":
-        return max(needed, 2 * old) * work.rows
-    return (room + old) * work.rows
+    """Positions of keys and values at the most: whole blocks, of which a CPU gives memory to what is written alone."""
+    needed = work.prompt + work.answer
+    return (needed if form.device == "cpu" else _blocks(max(needed, BLOCK))) * work.rows
 
 
 def _blocks(positions: int) -> int:

@@ -22,6 +22,21 @@ class Room:
     free: int
 
 
+def dtype_for(name: str, device: str, stored: str) -> str:
+    """The number format: as asked; on its own the stored one, except on a CPU and on MPS.
+
+    On a CPU half precision means bfloat16, and only where the processor computes in it: elsewhere float32 is faster. On
+    MPS it means float16, which all of them have.
+    """
+    if name != "auto":
+        return name
+    if device == "mps" and stored != "float32":
+        return "float16"
+    if device != "cpu" or stored == "float32":
+        return stored
+    return "bfloat16" if computes_bfloat16() else "float32"
+
+
 def host_memory(root: Path = Path("/")) -> Room | None:
     """The computer's memory, or as much of it as this process's control groups leave; None where it cannot be told.
 
@@ -51,14 +66,23 @@ def may_have_accelerator() -> bool:
     return any(os.path.exists(path) for path in ACCELERATORS)
 
 
-def computes_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+def computes_bfloat16() -> bool:
     """Whether this CPU has bfloat16 arithmetic (AVX-512 BF16 or AMX), not merely the format."""
+    return bool({"avx512_bf16", "amx_bf16"} & processor_flags())
+
+
+def widens() -> bool:
+    """Whether prompts in 16-bit formats are multiplied in float32, as `nn.product` does without AVX-512."""
+    return bool(flags := processor_flags()) and "avx512bw" not in flags
+
+
+def processor_flags(cpuinfo: Path = Path("/proc/cpuinfo")) -> set[str]:
+    """What an x86 processor can do, as Linux lists it; nothing elsewhere."""
     try:
         with cpuinfo.open(encoding="utf-8", errors="replace") as lines:
-            flags = next((line.split() for line in lines if line.startswith("flags")), [])
+            return set(next((line for line in lines if line.startswith("flags")), "").split())
     except OSError:
-        return False
-    return "avx512_bf16" in flags or "amx_bf16" in flags
+        return set()
 
 
 def processor_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:

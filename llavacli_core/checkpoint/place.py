@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 
+from llavacli_core.checkpoint.host import dtype_for, host_memory
 from llavacli_core.errors import BadOption, OutOfMemory
+
+UNKNOWN = 8 * 2**30  # bytes, where a system does not say how many are free
 
 
 def choose_device(name: str) -> torch.device:
@@ -32,24 +34,8 @@ def choose_device(name: str) -> torch.device:
 
 
 def choose_dtype(name: str, device: torch.device, stored: str) -> torch.dtype:
-    """The number format: as asked; on its own the stored one, except on a CPU and on MPS.
-
-    On a CPU half precision means bfloat16, and only where the processor computes in it: elsewhere float32 is faster. On
-    MPS it means float16, which all of them have.
-    """
-    if name != "auto":
-        return getattr(torch, name)  # type: ignore[no-any-return]
-    if device.type == "mps" and stored != "float32":
-        return torch.float16
-    if device.type != "cpu" or stored == "float32":
-        return getattr(torch, stored)  # type: ignore[no-any-return]
-    return torch.bfloat16 if computes_bfloat16() else torch.float32
-
-
-def computes_bfloat16() -> bool:
-    """Whether this CPU has bfloat16 arithmetic (AVX-512 BF16 or AMX), not merely the format."""
-    capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()  # from torch 2.9 or so on
-    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+    """The number format, as `host.dtype_for` has it."""
+    return getattr(torch, dtype_for(name, device.type, stored))  # type: ignore[no-any-return]
 
 
 @contextmanager
@@ -69,4 +55,5 @@ def free_memory(device: torch.device) -> int:
     """Bytes that may still be taken on a device."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
-    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    room = host_memory()
+    return UNKNOWN if room is None else room.free

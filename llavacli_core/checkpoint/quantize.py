@@ -8,7 +8,7 @@ from importlib.util import find_spec
 import torch
 from torch import Tensor, nn
 
-from llavacli_core.checkpoint.place import computes_bfloat16
+from llavacli_core.checkpoint.host import computes_bfloat16
 from llavacli_core.checkpoint.reader import Reader, copied
 from llavacli_core.checkpoint.rounding import to_int4, to_int8
 from llavacli_core.checkpoint.stored import Stored

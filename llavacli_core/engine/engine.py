@@ -18,6 +18,7 @@ from llavacli_core.checkpoint.place import free_memory, memory_for
 from llavacli_core.checkpoint.quantize import quantization
 from llavacli_core.engine import batch
 from llavacli_core.engine.captions import CaptionProcessor
+from llavacli_core.engine.fit import refuse_impossible
 from llavacli_core.engine.generate import Generation, Stopped, answer
 from llavacli_core.engine.info import ModelInfo
 from llavacli_core.engine.memory import Memory
@@ -176,6 +177,7 @@ def load(  # noqa: PLR0913 - a keyword for each flag
         device=device, dtype=dtype, quantize=quantize, attention=attention, max_memory=budgets(max_memory)
     )
     started = time.perf_counter()
+    refuse_impossible(model, placement, revision=revision, offline=offline)
     processor = open_processor(locate(model, revision=revision, offline=offline), template)
     network = load_network(processor.located.folder, processor.description, placement)
     return Engine(processor, network, (time.perf_counter() - started) * 1e3)

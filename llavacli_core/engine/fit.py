@@ -14,14 +14,14 @@ from os import PathLike
 
 from llavacli_core.checkpoint.files import CaptionerDescription, Description, describe
 from llavacli_core.checkpoint.footprint import Footprint, Form, Work, footprint
-from llavacli_core.checkpoint.host import Room, computes_bfloat16, free_swap, host_memory, may_have_accelerator
+from llavacli_core.checkpoint.host import Room, dtype_for, free_swap, host_memory, may_have_accelerator, widens
 from llavacli_core.checkpoint.locate import locate
 from llavacli_core.engine.captions import CaptionProcessor
 from llavacli_core.engine.processor import Processor
 from llavacli_core.engine.request import Request
 from llavacli_core.errors import BadOption, OutOfMemory
 from llavacli_core.options import Placement, Sampling
-from llavacli_core.schemes import scheme_for
+from llavacli_core.schemes import Scheme, scheme_for
 
 CHOICES = (("float32", None), ("bfloat16", None), ("float16", None), ("auto", "8bit"), ("auto", "4bit"))
 
@@ -98,20 +98,38 @@ def fits(
     return found
 
 
-def best(choices: Sequence[Fit], wanted: Fit) -> Fit | None:
+def best_fit(choices: Sequence[Fit], wanted: Fit) -> Fit | None:
     """Of what fits, `wanted` itself, else what loses least: half precision before 8 bits before 4; None if nothing."""
     if wanted.fits:
         return wanted
     order = [("none", "float32"), ("none", "bfloat16"), ("none", "float16"), ("8bit", None), ("4bit", None)]
-    ranked = [choice for quant, dtype in order for choice in choices if choice.quant == quant and dtype in (None, choice.dtype)]
+    ranked = [
+        choice
+        for quant, dtype in order
+        for choice in choices
+        if choice.quant == quant and dtype in (None, choice.dtype)
+    ]
     whole = [choice for choice in ranked if choice.verdict == "fits"]
     return next(iter(whole or [choice for choice in ranked if choice.fits]), None)
+
+
+def check_memory(processor: Processor | CaptionProcessor, work: Work, *, placement: Placement | None = None) -> Fit:
+    """How it fits; OutOfMemory, with advice, where it does not."""
+    found = fit(processor, work, placement=placement)
+    if not found.fits:
+        assert found.room is not None
+        raise OutOfMemory(
+            f"{processor.info.id} in {found.dtype} needs {gigabytes(found.footprint.total)} of {found.device} memory "
+            f"with this prompt, and {gigabytes(found.room.free)} are free",
+            hint=advice(processor.description, placement or Placement(), work),
+        )
+    return found
 
 
 def refuse_impossible(
     model: str | PathLike[str], placement: Placement, *, revision: str | None = None, offline: bool = False
 ) -> None:
-    """Raise OutOfMemory if the model cannot be loaded as it would be placed; of a Hub id small files alone are fetched."""
+    """Raise OutOfMemory if the model cannot be loaded as it would be placed; reads small files alone."""
     located = locate(model, revision=revision, offline=offline, weights=False)
     description = describe(located.folder)
     found = _fit(description, placement, Work())
@@ -151,17 +169,18 @@ def _fit(description: Description | CaptionerDescription, placement: Placement, 
     config = description.model
     device = settled_device(placement.device)
     kind = device.partition(":")[0]
-    dtype = settled_dtype(placement.dtype, kind, config.dtype)
+    dtype = dtype_for(placement.dtype, kind, config.dtype)
     form = Form(
         device=kind,
         dtype=dtype,
         scheme=scheme_for(placement.quantize, kind),
         attention="eager" if placement.attention == "eager" else "sdpa",
+        widened=kind == "cpu" and widens(),
     )
     return Fit(
         device=device,
         dtype=dtype,
-        quant=placement.quantize or "none",
+        quant=placement.quantize.name if isinstance(placement.quantize, Scheme) else placement.quantize or "none",
         footprint=footprint(config, form, work),
         room=room_of(device),
         swap=free_swap() if kind != "cuda" else 0,
@@ -175,15 +194,6 @@ def settled_device(name: str) -> str:
     from llavacli_core.checkpoint.place import choose_device
 
     return str(choose_device(name))
-
-
-def settled_dtype(name: str, device: str, stored: str) -> str:
-    """The number format that is meant on a kind of device, as `checkpoint.place` chooses it."""
-    if name != "auto":
-        return name
-    if device != "cpu" or stored == "float32":
-        return stored
-    return "bfloat16" if computes_bfloat16() else "float32"
 
 
 def room_of(device: str) -> Room | None:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from llavacli_core.checkpoint import place
+from llavacli_core.checkpoint import host, place
 from llavacli_core.errors import BadOption, OutOfMemory
 
 CPU = torch.device("cpu")
@@ -28,7 +28,7 @@ def test_a_device_that_is_not_here():
 
 @pytest.mark.parametrize("bfloat16", [True, False])
 def test_number_formats_on_a_cpu(monkeypatch, bfloat16):
-    monkeypatch.setattr(place, "computes_bfloat16", lambda: bfloat16)
+    monkeypatch.setattr(host, "computes_bfloat16", lambda: bfloat16)
     assert place.choose_dtype("float16", CPU, "float32") == torch.float16
     assert place.choose_dtype("auto", CPU, "float32") == torch.float32
     half = torch.bfloat16 if bfloat16 else torch.float32

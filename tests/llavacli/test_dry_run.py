@@ -33,6 +33,8 @@ def test_text(here: Run, model: Path) -> None:
     assert lines[1].startswith("prompt   ")
     assert lines[2] == "answer   10 tokens at most"
     assert lines[3].endswith(" positions: fits")
+    assert lines[4].startswith("memory   ")
+    assert lines[4].endswith(" free: fits")
 
 
 def test_several_and_together(here: Run, model: Path) -> None:
@@ -54,8 +56,8 @@ def test_json_agrees_with_the_processor(here: Run, model: Path) -> None:
     args = ("-s", "Be brief.", "-p", "What?", "--max-tiles", "2", "--max-tokens", "9")
     plan = json.loads(here("describe", "--dry-run", "--json", "--tokens", "a.png", *args).stdout)
     assert list(plan) == [
-        *("schema", "status", "source", "images", "videos", "prompt", "system", "model", "params", "usage", "fits"),
-        *("warnings", "error", "prompt_text", "token_ids"),
+        *("schema", "status", "source", "images", "videos", "prompt", "system", "model", "params", "usage"),
+        *("memory", "fits", "warnings", "error", "prompt_text", "token_ids"),
     ]
     assert (plan["schema"], plan["status"], plan["fits"]) == ("llavacli.dry-run/1", "ok", True)
     assert (plan["prompt_text"], plan["token_ids"]) == (prepared.prompt_text, list(prepared.token_ids))
@@ -73,11 +75,25 @@ def test_what_does_not_fit_is_shown_and_exits_6(here: Run, model: Path) -> None:
     long = "word " * 3000
     result = here("describe", "--dry-run", "a.png", "-p", long)
     assert result.returncode == 6
-    assert result.stdout.decode().endswith(" positions: does not fit\n")
+    assert result.stdout.decode().splitlines()[-2].endswith(" positions: does not fit")
     assert result.stderr.startswith(b"llavacli: error: ")
     (plan,) = map(json.loads, here("describe", "--dry-run", "--json", "a.png", "-p", long).stdout.splitlines())
     assert (plan["status"], plan["fits"], plan["error"]["code"]) == ("error", False, "too_long")
     assert plan["usage"]["prompt_tokens"] > plan["usage"]["max_positions"]
+
+
+def test_memory_that_does_not_suffice_exits_6(here: Run, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from llavacli_core.checkpoint.host import Room
+    from llavacli_core.engine import fit
+
+    monkeypatch.setattr(fit, "host_memory", lambda: Room(total=2**20, free=2**20))
+    result = here("describe", "--dry-run", "a.png")
+    assert result.returncode == 6
+    assert result.stdout.decode().endswith(", 1.0 MB free: does not fit\n")
+    assert b"and 1 MB are free (hint: a smaller model" in result.stderr
+    plan = json.loads(here("describe", "--dry-run", "--json", "a.png").stdout)
+    assert (plan["status"], plan["fits"], plan["error"]["code"]) == ("error", False, "out_of_memory")
+    assert plan["memory"]["total"] > plan["memory"]["free"]
 
 
 def test_an_answer_that_may_be_cut_is_told(here: Run, model: Path) -> None:

@@ -1,0 +1,118 @@
+"""`llavacli doctor`: what this computer has, and whether a model fits in it, in which form."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from llavacli import loading
+from llavacli.failures import TOO_BIG
+from llavacli.options import OUTPUT, GenerationOptions, ModelOptions, TerminalOptions, flag
+from llavacli.render.doctor import Checkup, advised, report, shown
+from llavacli.render.record import line
+from llavacli.request import Question, Request, grouped, question_of
+from llavacli.sources import named
+from llavacli.streams import Notes, Output
+
+if TYPE_CHECKING:
+    import llavacli_core as core
+
+Sources = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="SOURCE", show_default=False, help="Pictures and clips, as they would be described."),
+]
+Together = Annotated[bool, flag("--together", panel=OUTPUT, help="All sources are put into one prompt.")]
+Json = Annotated[bool, flag("--json", panel=OUTPUT, help="One JSON object.")]
+
+
+def doctor(
+    sources: Sources = None,
+    *,
+    model: ModelOptions,
+    generation: GenerationOptions,
+    together: Together = False,
+    json: Json = False,
+    terminal: TerminalOptions,
+) -> int:
+    """Look at this computer; with a model or sources, tell whether these fit and what to ask for.
+
+    \b
+    Examples:
+      llavacli doctor
+      llavacli doctor -m llava-hf/llava-v1.6-mistral-7b-hf cat.jpg
+      llavacli doctor -m llava-1.5-13b --quant 4bit --json | jq .fits
+    """
+    import llavacli_core as core
+
+    notes = Notes(quiet=terminal.quiet, verbose=terminal.verbose, debug=terminal.debug, color=terminal.color)
+    output = Output(terminal.color)
+    question = question_of(generation, [])
+    checkup = None
+    if model.model or sources:
+        requests = grouped(named(sources), together=together) if sources else []
+        checkup = _checked(requests, question, model, notes)
+    found = report(core.environment(), checkup, output)
+    output.write(line(found) if json else shown(found))
+    return TOO_BIG if checkup is not None and not checkup.wanted.fits else 0
+
+
+def _checked(requests: Sequence[Request], question: Question, model: ModelOptions, notes: Notes) -> Checkup:
+    """The model as it would run, and in other forms, with the request that takes the most."""
+    import llavacli_core as core
+
+    processor = loading.load_processor(model, notes)
+    placement = loading.placement(model)
+    works = [_work(processor, request, question) for request in requests] or [core.Work()]
+    wanted, work = max(
+        ((core.fit(processor, work, placement=placement), work) for work in works),
+        key=lambda pair: pair[0].footprint.total,
+    )
+    choices = core.fits(processor, work, placement=placement)
+    best = core.best_fit(choices, wanted)
+    smaller = None
+    if not wanted.fits and requests:
+        smaller = _smaller(processor, requests, question, placement)
+    return Checkup(
+        model=processor.info,
+        work=work,
+        wanted=wanted,
+        choices=choices,
+        best=best,
+        command=advised(
+            loading.model_name(model),
+            wanted,
+            best,
+            smaller,
+            [source.name for each in requests for source in each.sources],
+        ),
+    )
+
+
+def _work(processor: core.Processor | core.CaptionProcessor, request: Request, question: Question) -> core.Work:
+    """What a request asks of the network."""
+    import llavacli_core as core
+
+    error = request.error()
+    if error is not None:
+        raise error
+    prepared = processor.prepare(question.messages(request, processor.info))
+    return core.work_of(processor, prepared, question.sampling)
+
+
+def _smaller(
+    processor: core.Processor | core.CaptionProcessor,
+    requests: Sequence[Request],
+    question: Question,
+    placement: core.Placement,
+) -> str | None:
+    """Fewer tiles or frames, where that alone would make the model fit."""
+    import llavacli_core as core
+
+    for option, fewer in (("--max-tiles 1", {"max_tiles": 1}), ("--frames 4", {"frames": 4, "fps": None})):
+        works = [_work(processor, request, replace(question, **fewer)) for request in requests]
+        if all(core.fit(processor, work, placement=placement).fits for work in works):
+            return option
+    return None

@@ -1,0 +1,79 @@
+"""What a run takes: its constants are those of the code that they speak of, and it grows with what is asked."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llavacli_core.checkpoint import activations, host, reader
+from llavacli_core.checkpoint import footprint as counted
+from llavacli_core.checkpoint.footprint import Form, Work, footprint
+from llavacli_core.checkpoint.parts import parts_of
+from llavacli_core.families.registry import family_of
+from llavacli_core.nn import cache, llava, product
+from llavacli_core.schemes import scheme_for
+from tests.reference.captioners import PAIRS
+from tests.reference.checkpoints import config as reference_config
+from tests.reference.checkpoints import fast_tokenizer
+from tests.reference.models import BASES
+
+
+def read(config):
+    values = json.loads(config.to_json_string())
+    return family_of(values).read(values)
+
+
+LLAVA = read(reference_config(BASES[0], fast_tokenizer(BASES[0])))
+CAPTIONER = read(PAIRS[0].config())
+FORMS = [
+    Form(device=device, dtype=dtype, scheme=scheme_for(quantize, device))
+    for device in ("cpu", "cuda")
+    for dtype in ("float32", "bfloat16")
+    for quantize in (None, "8bit", "4bit")
+]
+
+
+def test_constants():
+    assert counted.BLOCK == cache.BLOCK
+    assert counted.REMAP_BYTES == reader.REMAP_BYTES
+    assert activations.TILES_AT_ONCE == llava.TILES_AT_ONCE
+
+
+def test_where_16_bits_are_multiplied_as_32():
+    if host.processor_flags():
+        assert host.widens() == product.widens(torch.zeros(1, dtype=torch.bfloat16), 1000)
+
+
+@pytest.mark.parametrize("form", FORMS, ids=str)
+@pytest.mark.parametrize("config", [LLAVA, CAPTIONER], ids=["llava", "captioner"])
+def test_more_is_never_less(config, form):
+    @given(st.integers(0, 2000), st.integers(0, 500), st.integers(0, 40), st.integers(1, 8), st.sampled_from(range(4)))
+    def check(prompt, answer, tiles, rows, which):
+        work = Work(prompt=prompt, answer=answer, tiles=tiles, rows=rows)
+        name = ("prompt", "answer", "tiles", "rows")[which]
+        less, more = (footprint(config, form, each) for each in (work, replace(work, **{name: vars(work)[name] + 1})))
+        assert less.total <= more.total
+        assert min(vars(more).values()) >= 0
+        assert more.mapped <= more.weights
+        assert more.least <= more.total
+
+    check()
+
+
+def test_weights_stay_on_disk_only_where_they_are_wanted_as_they_are():
+    form = Form(device="cpu", dtype="float32")
+    assert LLAVA.dtype == "float32"
+    mapped = footprint(LLAVA, form, Work())
+    assert mapped.mapped == mapped.weights
+    assert footprint(LLAVA, replace(form, dtype="bfloat16"), Work()).mapped == 0
+    assert footprint(LLAVA, replace(form, device="cuda"), Work()).mapped == 0
+    quantized = footprint(LLAVA, replace(form, scheme=scheme_for("8bit", "cpu")), Work())
+    assert 0 < quantized.mapped < quantized.weights < mapped.weights + 2**20
+
+
+def test_all_weights_count_where_they_are_copied():
+    everything = sum(part.weights.parameters for part in parts_of(LLAVA))
+    assert footprint(LLAVA, Form(device="cuda", dtype="bfloat16"), Work()).weights == 2 * everything

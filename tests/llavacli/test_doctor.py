@@ -1,0 +1,95 @@
+"""`llavacli doctor`: what this computer has, and whether a model fits in it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from llavacli_core.checkpoint.host import Room
+from llavacli_core.engine import environment, fit
+from tests.llavacli.running import Run
+
+KEYS = [
+    *("schema", "version", "python", "platform", "torch", "devices", "libraries", "cache", "terminal", "model", "work"),
+    *("memory", "choices", "fits", "command"),
+]
+
+
+@pytest.fixture
+def model(home: Path, checkpoint: Callable[[str], Path]) -> str:
+    """A checkpoint whose weights are not there."""
+    folder = home / "my model"
+    shutil.copytree(checkpoint("next-vicuna"), folder, ignore=shutil.ignore_patterns("*.safetensors"))
+    return str(folder)
+
+
+def test_without_a_model(here: Run) -> None:
+    result = here("doctor")
+    assert (result.returncode, result.stderr) == (0, b"")
+    first = [line.split()[0] for line in result.stdout.decode().splitlines()]
+    assert first == ["llavacli", "torch", "cpu", *["library"] * 3, "cache", "terminal"]
+
+
+def test_json_without_a_model(here: Run) -> None:
+    found = json.loads(here("doctor", "--json").stdout)
+    assert list(found) == KEYS
+    assert found["schema"] == "llavacli.doctor/1"
+    assert (found["model"], found["memory"], found["choices"], found["fits"]) == (None, None, [], None)
+    assert found["devices"][0]["device"] == "cpu"
+
+
+def test_a_model_with_a_picture(here: Run, model: str) -> None:
+    found = json.loads(here("doctor", "--json", "-m", model, "a.png", "--dtype", "float32").stdout)
+    plan = json.loads(here("describe", "--dry-run", "--json", "-m", model, "a.png", "--dtype", "float32").stdout)
+    assert found["fits"] is True
+    assert found["memory"] | {"free": 0} == plan["memory"] | {"free": 0}
+    assert found["work"]["prompt"] == plan["usage"]["prompt_tokens"]
+    parts = ("weights", "cache", "activations", "overhead")
+    assert found["memory"]["total"] == sum(found["memory"][part] for part in parts)
+    assert [(each["dtype"], each["quant"]) for each in found["choices"]][:3] == [
+        *(("float32", "none"), ("bfloat16", "none"), ("float16", "none"))
+    ]
+    assert [each["quant"] for each in found["choices"]][3:] == ["8bit", "4bit"]
+    assert found["command"] == f"llavacli describe -m '{model}' --dtype float32 a.png"
+
+
+def test_a_model_that_does_not_fit(here: Run, model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fit, "host_memory", lambda: Room(total=2**20, free=2**20))
+    monkeypatch.setattr(fit, "free_swap", lambda: 0)
+    result = here("doctor", "-m", model, "a.png")
+    assert result.returncode == 6
+    lines = result.stdout.decode().splitlines()
+    assert lines[-2].endswith("1.0 MB free on cpu: too large")
+    assert lines[-1] == "try       a smaller model: nothing fits"
+
+
+def test_fewer_tiles_where_these_alone_do_it(here: Run, model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    totals = []
+    for tiles in ((), ("--max-tiles", "1")):
+        found = json.loads(here("doctor", "--json", "-m", model, "a.png", "--dtype", "bfloat16", *tiles).stdout)
+        totals.append(found["memory"]["total"])
+    monkeypatch.setattr(fit, "host_memory", lambda: Room(total=sum(totals), free=sum(totals) // 2))
+    result = here("doctor", "--json", "-m", model, "a.png", "--dtype", "bfloat16")
+    assert result.returncode == 6
+    assert json.loads(result.stdout)["command"] == f"llavacli describe -m '{model}' --max-tiles 1 a.png"
+
+
+def test_a_broken_library_is_a_line(here: Run, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("shaky.py").write_text("raise OSError('libcudart.so.12: cannot open\\nmore')")
+    monkeypatch.setattr(sys, "path", [str(home), *sys.path])
+    monkeypatch.setattr(environment, "OPTIONAL", (("shaky", "torch", "quant", "nothing"),))
+    result = here("doctor")
+    assert result.returncode == 0
+    said = result.stdout.decode()
+    assert "library   torch installed, but does not load: OSError: libcudart.so.12: cannot open: pip install" in said
+
+
+def test_a_picture_that_is_not_there(here: Run, model: str) -> None:
+    result = here("doctor", "-m", model, "nothing.png")
+    assert result.returncode == 4
+    assert result.stderr.startswith(b"llavacli: error: nothing.png: no such file")
