@@ -18,7 +18,7 @@ from llavacli_core.checkpoint.place import free_memory, memory_for
 from llavacli_core.checkpoint.quantize import quantization
 from llavacli_core.engine import batch
 from llavacli_core.engine.captions import CaptionProcessor
-from llavacli_core.engine.fit import refuse_impossible
+from llavacli_core.engine.fit import advice, fit, refuse_impossible, work_of
 from llavacli_core.engine.generate import Generation, Stopped, answer
 from llavacli_core.engine.info import ModelInfo
 from llavacli_core.engine.memory import Memory
@@ -31,7 +31,7 @@ from llavacli_core.engine.session import Session
 from llavacli_core.engine.starting import Captions, Conversations, Starter
 from llavacli_core.engine.where import cache_devices, where
 from llavacli_core.engine.workers import opening
-from llavacli_core.errors import BadOption
+from llavacli_core.errors import BadOption, OutOfMemory
 from llavacli_core.events import BatchEvent, Event
 from llavacli_core.messages import Message
 from llavacli_core.nn.encoder_decoder import EncoderDecoder
@@ -135,8 +135,19 @@ class Engine:
         """Answer a prepared request with what `memory` knows already."""
         self.processor.check_fits(request)
         settled = self.processor.settled(request, sampling)
-        with memory_for(f"an answer of up to {settled.limit} tokens", self.device, SMALLER):
-            yield from answer(self.runner(request, memory), self.processor.tokenizer, request, settled, stopped)
+        try:
+            with memory_for(f"an answer of up to {settled.limit} tokens", self.device, SMALLER):
+                yield from answer(self.runner(request, memory), self.processor.tokenizer, request, settled, stopped)
+        except OutOfMemory as error:
+            raise OutOfMemory(str(error), hint=self._advice(request, sampling, error.hint)) from error
+
+    def _advice(self, request: Request, sampling: Sampling, hint: str | None) -> str:
+        """What to do when memory has failed: the hint of the place, and what takes less than this."""
+        info = self.info
+        placement = Placement(device=str(self.device), dtype=info.dtype or "auto", quantize=None)
+        work = work_of(self.processor, request, sampling)
+        took = fit(self.processor, work, placement=placement).footprint.total
+        return f"{hint or 'a smaller model'}; {advice(self.processor.description, placement, work, below=took)}"
 
     def runner(self, request: Request, memory: Memory | None = None) -> Runner:
         """The way of a request through this network."""

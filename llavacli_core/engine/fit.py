@@ -142,15 +142,17 @@ def refuse_impossible(
         )
 
 
-def advice(description: Description | CaptionerDescription, placement: Placement, work: Work) -> str:
-    """What would fit, in words."""
+def advice(
+    description: Description | CaptionerDescription, placement: Placement, work: Work, below: int | None = None
+) -> str:
+    """What would fit, in words; with `below`, only what takes less than so many bytes, which proved too much."""
     found = []
     for dtype, quantize in CHOICES:
         try:
             choice = _fit(description, replace(placement, dtype=dtype, quantize=quantize), work)
         except BadOption:
             continue
-        if choice.fits:
+        if choice.fits and (below is None or choice.footprint.total < below):
             found.append(choice)
     if not found:
         return "a smaller model, or a computer with more memory"

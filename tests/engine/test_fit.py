@@ -4,6 +4,7 @@ import shutil
 from dataclasses import replace
 
 import pytest
+import torch
 
 import llavacli_core as core
 from llavacli_core.checkpoint.footprint import Footprint
@@ -89,3 +90,18 @@ def test_a_request_as_work(checkpoint):
     work = core.work_of(processor, request, core.Sampling(max_tokens=7, beams=3))
     assert (work.prompt, work.image_tokens) == (len(request.token_ids), request.image_tokens)
     assert (work.answer, work.tiles, work.rows) == (7, len(request.pictures[0].tiles.pixels), 3)
+
+
+def test_memory_that_fails_at_run_time_is_advised_on(engine, monkeypatch):
+    from llavacli_core.engine import forward
+
+    loaded = engine("next-vicuna")
+
+    def fail(*_, **__):
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(loaded.network.decoder, "forward", fail)
+    with pytest.raises(core.errors.OutOfMemory, match="not enough memory on cpu for a prompt") as caught:
+        list(loaded.generate([core.Message("user", ["Hello"])]))
+    assert caught.value.hint.startswith(forward.FEWER)
+    assert "; --dtype bfloat16 needs " in caught.value.hint
