@@ -64,6 +64,7 @@ def placement(options: ModelOptions) -> core.Placement:
         dtype=options.dtype,
         quantize=None if options.quant == "none" else options.quant,
         attention=options.attention,
+        max_memory=core.memory_budgets(options.max_memory),
     )
 
 

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from llavacli_core.engine.fit import check_memory as check_memory
     from llavacli_core.engine.fit import fit as fit
     from llavacli_core.engine.fit import fits as fits
+    from llavacli_core.engine.fit import memory_budgets as memory_budgets
     from llavacli_core.engine.fit import refuse_impossible as refuse_impossible
     from llavacli_core.engine.fit import work_of as work_of
     from llavacli_core.engine.generate import Generation as Generation
@@ -111,6 +112,7 @@ else:
         "check_memory": "engine.fit",
         "fit": "engine.fit",
         "fits": "engine.fit",
+        "memory_budgets": "engine.fit",
         "refuse_impossible": "engine.fit",
         "work_of": "engine.fit",
         "Generation": "engine.generate",

@@ -156,7 +156,11 @@ def _costs(plan: Plan) -> list[str]:
 def _memory(needs: dict[str, Any]) -> str:
     """What the run takes, of what is free."""
     form = needs["dtype"] if needs["quant"] == "none" else f"{needs['dtype']} {needs['quant']}"
-    verdict = {"from disk": "fits, but weights are read from disk again and again", "too large": "does not fit"}
+    verdict = {
+        "from disk": "fits, but weights are read from disk again and again",
+        "too large": "does not fit",
+        "spread": "fits, spread",
+    }
     free = "" if needs["free"] is None else f", {bytes_of(needs['free'])} free"
     said = verdict.get(needs["verdict"], needs["verdict"])
     return f"memory   {bytes_of(needs['total'])} in {form} on {needs['device']}{free}: {said}"

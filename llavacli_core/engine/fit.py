@@ -12,10 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
 
+from llavacli_core.budgets import Budget, MaxMemory, budgets
 from llavacli_core.checkpoint.files import CaptionerDescription, Description, describe
-from llavacli_core.checkpoint.footprint import Footprint, Form, Work, footprint
+from llavacli_core.checkpoint.footprint import Footprint, Form, Work, footprint, weigh
 from llavacli_core.checkpoint.host import Room, dtype_for, free_swap, host_memory, may_have_accelerator, widens
 from llavacli_core.checkpoint.locate import locate
+from llavacli_core.checkpoint.parts import ITEMSIZES, parts_of
+from llavacli_core.config import CaptionerConfig, ModelConfig
 from llavacli_core.engine.captions import CaptionProcessor
 from llavacli_core.engine.processor import Processor
 from llavacli_core.engine.request import Request
@@ -36,10 +39,13 @@ class Fit:
     footprint: Footprint
     room: Room | None  # None where nothing can be told
     swap: int = 0
+    spread: bool = False  # over several devices, or with layers that are fetched when they are needed
 
     @property
     def verdict(self) -> str:
-        """`fits`, `from disk` (mapped weights find no room and are read again and again), or `too large`."""
+        """`fits`, `from disk` (mapped weights find no room and are read again and again), `spread`, or `too large`."""
+        if self.spread:
+            return "spread"
         if self.room is None or self.footprint.total <= self.room.free:
             return "fits"
         return "from disk" if self.footprint.mapped and self.footprint.pinned <= self.room.free else "too large"
@@ -52,7 +58,7 @@ class Fit:
     @property
     def impossible(self) -> bool:
         """Whether it cannot run, whatever is asked of it."""
-        return self.room is not None and self.footprint.least > self.room.free + self.swap
+        return self.room is not None and not self.spread and self.footprint.least > self.room.free + self.swap
 
     @property
     def flags(self) -> str:
@@ -93,7 +99,7 @@ def fits(
         try:
             choice = replace(placement, dtype=dtype, quantize=quantize)
             found.append(_fit(processor.description, choice, work or Work()))
-        except BadOption:  # what this device does not compute
+        except (BadOption, OutOfMemory):  # what this device does not compute, or has no room for
             continue
     return found
 
@@ -150,7 +156,7 @@ def advice(
     for dtype, quantize in CHOICES:
         try:
             choice = _fit(description, replace(placement, dtype=dtype, quantize=quantize), work)
-        except BadOption:
+        except (BadOption, OutOfMemory):
             continue
         if choice.fits and (below is None or choice.footprint.total < below):
             found.append(choice)
@@ -159,6 +165,11 @@ def advice(
     choice = next((each for each in found if each.verdict == "fits"), found[-1])
     slow = "" if choice.verdict == "fits" else ", read from disk again and again"
     return f"{choice.flags} needs {gigabytes(choice.footprint.total)}{slow}"
+
+
+def memory_budgets(max_memory: MaxMemory) -> tuple[Budget, ...]:
+    """What devices may take, as `load` is told it, for a `Placement`."""
+    return budgets(max_memory)
 
 
 def gigabytes(size: int) -> str:
@@ -172,10 +183,11 @@ def _fit(description: Description | CaptionerDescription, placement: Placement, 
     device = settled_device(placement.device)
     kind = device.partition(":")[0]
     dtype = dtype_for(placement.dtype, kind, config.dtype)
+    scheme = scheme_for(placement.quantize, kind)
     form = Form(
         device=kind,
         dtype=dtype,
-        scheme=scheme_for(placement.quantize, kind),
+        scheme=scheme,
         attention="eager" if placement.attention == "eager" else "sdpa",
         widened=kind == "cpu" and widens(),
     )
@@ -186,7 +198,21 @@ def _fit(description: Description | CaptionerDescription, placement: Placement, 
         footprint=footprint(config, form, work),
         room=room_of(device),
         swap=free_swap() if kind != "cuda" else 0,
+        spread=_is_spread(config, placement, form, device),
     )
+
+
+def _is_spread(config: ModelConfig | CaptionerConfig, placement: Placement, form: Form, device: str) -> bool:
+    """Whether `checkpoint.spread` lays the network out over more than its one device; OutOfMemory if it cannot."""
+    if form.device != "cuda" and not placement.max_memory:
+        return False
+    import torch
+
+    from llavacli_core.checkpoint.spread import spread
+
+    sizes = {f"{part.name}.weight": weigh(part, form) for part in parts_of(config)}
+    layout = spread(config, placement, torch.device(device), ITEMSIZES[form.dtype], sizes)
+    return layout is not None and not layout.whole
 
 
 def settled_device(name: str) -> str:
