@@ -12,7 +12,6 @@ from collections.abc import Sequence
 
 from llavacli_core.config import DecoderConfig, EncoderConfig, ModelConfig, SwinConfig
 
-ACT_TENSORS = {"quick_gelu": 3}  # of size M: its input, what the sigmoid gets, what it gives; one-step functions: 2
 SCORE_BYTES = 8  # of eager attention: before and after the mask, or before and after rounding from float32
 TILES_AT_ONCE = 32  # as `nn.llava` has it
 
@@ -21,12 +20,14 @@ def encoding(config: EncoderConfig, tiles: int, itemsize: int, *, kept: int = 0,
     """Bytes of a tower's widest moment, with so many tiles at once, and `kept` hidden states beside the last."""
     if isinstance(config, SwinConfig):
         return max(_swin_stage(config, stage, tiles) for stage in range(len(config.depths))) * itemsize
-    size, positions = config.hidden_size, config.num_positions
-    numbers = (_layer(size, config.intermediate_size, config.hidden_act) + kept * size) * positions * tiles
-    scores = config.num_attention_heads * positions**2
+    size, positions = config.hidden_size, config.num_positions * tiles
+    scores = config.num_attention_heads * config.num_positions**2
+    attention, mlp = 8 * size * positions * itemsize, (3 * size + 2 * config.intermediate_size) * positions * itemsize
     if config.relative_position_bias or config.shared_relative_position_bias:
-        numbers += 3 * scores  # the shared one, the layer's, and their sum
-    return numbers * itemsize + (SCORE_BYTES * scores * tiles if eager else 0)
+        attention += 3 * scores * itemsize  # the shared one, the layer's, and their sum
+    if eager:
+        attention += SCORE_BYTES * scores * tiles
+    return max(attention, mlp) + kept * size * positions * itemsize
 
 
 def connecting(config: ModelConfig, tiles: int, itemsize: int) -> int:
@@ -47,11 +48,6 @@ def prefilling(config: DecoderConfig, length: int, past: int, itemsize: int, *, 
     mlp = 4 * size + 4 * width  # gate and up, stacked from two or computed as one; the activation; their product
     scores = SCORE_BYTES * config.num_attention_heads * length * (past + length) if eager else 0
     return max(attention * length * itemsize + scores, mlp * length * itemsize) + config.vocab_size * itemsize
-
-
-def _layer(size: int, width: int, act: str) -> int:
-    """An encoder's layer, per position: in attention, or where its MLP is widest."""
-    return max(8 * size, 3 * size + ACT_TENSORS.get(act, 2) * width)
 
 
 def _swin_stage(config: SwinConfig, stage: int, pictures: int) -> int:
