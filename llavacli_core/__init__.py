@@ -19,20 +19,6 @@ if TYPE_CHECKING:
     from llavacli_core.checkpoint.footprint import Footprint as Footprint
     from llavacli_core.checkpoint.footprint import Work as Work
     from llavacli_core.checkpoint.host import Room as Room
-    from llavacli_core.checkpoint.inventory import CachedModel as CachedModel
-    from llavacli_core.checkpoint.inventory import cached_ids as cached_ids
-    from llavacli_core.checkpoint.locate import aliases as aliases
-    from llavacli_core.checkpoint.locate import download as download
-    from llavacli_core.checkpoint.locate import is_cached as is_cached
-    from llavacli_core.checkpoint.pull import Pull as Pull
-    from llavacli_core.checkpoint.removal import Removal as Removal
-    from llavacli_core.checkpoint.shelf import find_model as find_model
-    from llavacli_core.checkpoint.shelf import list_models as list_models
-    from llavacli_core.checkpoint.shelf import plan_pull as plan_pull
-    from llavacli_core.checkpoint.shelf import plan_removal as plan_removal
-    from llavacli_core.checkpoint.shelf import plan_verification as plan_verification
-    from llavacli_core.checkpoint.verify import Checked as Checked
-    from llavacli_core.checkpoint.verify import Verification as Verification
     from llavacli_core.documented.names import *  # noqa: F403
     from llavacli_core.engine.captions import CaptionProcessor as CaptionProcessor
     from llavacli_core.engine.engine import Engine as Engine
@@ -70,6 +56,20 @@ if TYPE_CHECKING:
     from llavacli_core.events import Text as Text
     from llavacli_core.events import Timing as Timing
     from llavacli_core.events import Usage as Usage
+    from llavacli_core.hub.inventory import CachedModel as CachedModel
+    from llavacli_core.hub.inventory import cached_ids as cached_ids
+    from llavacli_core.hub.locate import aliases as aliases
+    from llavacli_core.hub.locate import download as download
+    from llavacli_core.hub.locate import is_cached as is_cached
+    from llavacli_core.hub.pull import Pull as Pull
+    from llavacli_core.hub.removal import Removal as Removal
+    from llavacli_core.hub.shelf import find_model as find_model
+    from llavacli_core.hub.shelf import list_models as list_models
+    from llavacli_core.hub.shelf import plan_pull as plan_pull
+    from llavacli_core.hub.shelf import plan_removal as plan_removal
+    from llavacli_core.hub.shelf import plan_verification as plan_verification
+    from llavacli_core.hub.verify import Checked as Checked
+    from llavacli_core.hub.verify import Verification as Verification
     from llavacli_core.marks import Length as Length
     from llavacli_core.marks import Mark as Mark
     from llavacli_core.media.footage import is_video as is_video
@@ -86,20 +86,20 @@ else:
 
     _ROOMS = {
         **DOCUMENTED,
-        "aliases": "checkpoint.locate",
-        "download": "checkpoint.locate",
-        "is_cached": "checkpoint.locate",
-        "CachedModel": "checkpoint.inventory",
-        "cached_ids": "checkpoint.inventory",
-        "Pull": "checkpoint.pull",
-        "Removal": "checkpoint.removal",
-        "find_model": "checkpoint.shelf",
-        "list_models": "checkpoint.shelf",
-        "plan_pull": "checkpoint.shelf",
-        "plan_removal": "checkpoint.shelf",
-        "plan_verification": "checkpoint.shelf",
-        "Checked": "checkpoint.verify",
-        "Verification": "checkpoint.verify",
+        "aliases": "hub.locate",
+        "download": "hub.locate",
+        "is_cached": "hub.locate",
+        "CachedModel": "hub.inventory",
+        "cached_ids": "hub.inventory",
+        "Pull": "hub.pull",
+        "Removal": "hub.removal",
+        "find_model": "hub.shelf",
+        "list_models": "hub.shelf",
+        "plan_pull": "hub.shelf",
+        "plan_removal": "hub.shelf",
+        "plan_verification": "hub.shelf",
+        "Checked": "hub.verify",
+        "Verification": "hub.verify",
         "Engine": "engine.engine",
         "load": "engine.engine",
         "Footprint": "checkpoint.footprint",

@@ -1,1 +1,1 @@
-"""Disk to network: locate a checkpoint, read its files, check and map its weights, place them."""
+"""Disk to network: read a checkpoint's files, check its weights, map, quantize and place them; count the memory."""

@@ -10,8 +10,8 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from llavacli_core.checkpoint import pickled
-from llavacli_core.checkpoint.shards import shard, weights_of
 from llavacli_core.errors import BrokenModel, MissingWeight
+from llavacli_core.hub.shards import shard, weights_of
 
 
 @dataclass(frozen=True)

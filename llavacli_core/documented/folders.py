@@ -8,9 +8,9 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from llavacli_core.checkpoint import hub
-from llavacli_core.checkpoint.locate import hub_id, locate
 from llavacli_core.errors import BadOption, CheckpointError, ModelMissing
+from llavacli_core.hub import snapshot
+from llavacli_core.hub.locate import hub_id, locate
 
 
 def folder_of(
@@ -33,9 +33,9 @@ def _located(name: str, revision: str | None, *, offline: bool) -> Path:
         if part is None:
             raise
         try:
-            return hub.fetch(part, revision, offline=offline, weights=False, words=False)
+            return snapshot.fetch(part, revision, offline=offline, weights=False, words=False)
         except ModelMissing:
-            folder = hub.cached(part, revision, weights=False, words=False)
+            folder = snapshot.cached(part, revision, weights=False, words=False)
             if folder is None:
                 raise whole from None
             return folder

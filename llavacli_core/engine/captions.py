@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from functools import cached_property
 
 from llavacli_core.checkpoint.files import CaptionerDescription
-from llavacli_core.checkpoint.locate import Located
 from llavacli_core.engine.info import ModelInfo
 from llavacli_core.engine.opening import Open, Opener
 from llavacli_core.engine.prepared import Prepared, PreparedImage
 from llavacli_core.engine.request import Request
 from llavacli_core.engine.settled import Settled, settle
 from llavacli_core.errors import BadOption, BrokenModel, InputError
+from llavacli_core.hub.locate import Located
 from llavacli_core.messages import Image, Message, listed
 from llavacli_core.options import Sampling
 from llavacli_core.prompt.tokenizer import Tokenizer

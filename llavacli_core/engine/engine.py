@@ -13,7 +13,6 @@ import torch
 
 from llavacli_core.budgets import MaxMemory, budgets
 from llavacli_core.checkpoint.load import load_network
-from llavacli_core.checkpoint.locate import locate
 from llavacli_core.checkpoint.place import free_memory, memory_for
 from llavacli_core.checkpoint.quantize import quantization
 from llavacli_core.engine import batch
@@ -33,6 +32,7 @@ from llavacli_core.engine.where import cache_devices, where
 from llavacli_core.engine.workers import opening
 from llavacli_core.errors import BadOption, OutOfMemory
 from llavacli_core.events import BatchEvent, Event
+from llavacli_core.hub.locate import locate
 from llavacli_core.messages import Message
 from llavacli_core.nn.encoder_decoder import EncoderDecoder
 from llavacli_core.nn.llava import Llava

@@ -16,13 +16,13 @@ from llavacli_core.budgets import Budget, MaxMemory, budgets
 from llavacli_core.checkpoint.files import CaptionerDescription, Description, describe
 from llavacli_core.checkpoint.footprint import Footprint, Form, Work, footprint, weigh
 from llavacli_core.checkpoint.host import Room, dtype_for, free_swap, host_memory, may_have_accelerator, widens
-from llavacli_core.checkpoint.locate import locate
 from llavacli_core.checkpoint.parts import ITEMSIZES, parts_of
 from llavacli_core.config import CaptionerConfig, ModelConfig
 from llavacli_core.engine.captions import CaptionProcessor
 from llavacli_core.engine.processor import Processor
 from llavacli_core.engine.request import Request
 from llavacli_core.errors import BadOption, OutOfMemory
+from llavacli_core.hub.locate import locate
 from llavacli_core.options import Placement, Sampling
 from llavacli_core.schemes import Scheme, scheme_for
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from os import PathLike
 
 from llavacli_core.checkpoint.files import CaptionerDescription, describe
-from llavacli_core.checkpoint.locate import Located, locate
 from llavacli_core.engine.captions import CaptionProcessor
 from llavacli_core.engine.processor import Processor
 from llavacli_core.errors import BadOption
+from llavacli_core.hub.locate import Located, locate
 
 
 def open_processor(located: Located, template: str | None = None) -> Processor | CaptionProcessor:

@@ -9,7 +9,6 @@ from functools import cached_property
 from itertools import chain
 
 from llavacli_core.checkpoint.files import Description
-from llavacli_core.checkpoint.locate import Located
 from llavacli_core.engine.info import ModelInfo
 from llavacli_core.engine.opening import Open, Opener
 from llavacli_core.engine.placeholders import told_apart
@@ -18,6 +17,7 @@ from llavacli_core.engine.request import Request
 from llavacli_core.engine.settled import Settled, settle
 from llavacli_core.errors import BrokenModel, TemplateError, TooLong
 from llavacli_core.families.registry import PUBLISHED
+from llavacli_core.hub.locate import Located
 from llavacli_core.messages import Message, listed
 from llavacli_core.options import Sampling
 from llavacli_core.prompt.layout import widen, write

@@ -10,19 +10,19 @@ from os import PathLike
 from pathlib import Path
 
 from llavacli_core.checkpoint.files import CaptionerDescription, Description, describe
-from llavacli_core.checkpoint.headers import Header, count_parameters, read_header
-from llavacli_core.checkpoint.inventory import lacking, on_disk
-from llavacli_core.checkpoint.locate import Located, hub_id, locate
-from llavacli_core.checkpoint.needed import missing_files
 from llavacli_core.checkpoint.parts import parts_of
-from llavacli_core.checkpoint.shards import weights_of
-from llavacli_core.checkpoint.shelf import snapshot_of
 from llavacli_core.config import CaptionerConfig, ModelConfig
 from llavacli_core.engine.captions import CaptionProcessor
 from llavacli_core.engine.open import open_processor
 from llavacli_core.engine.processor import choose_template
 from llavacli_core.errors import BrokenModel, ModelMissing, TemplateError
 from llavacli_core.geometry import grid_for, image_tokens, video_tokens
+from llavacli_core.hub.headers import Header, count_parameters, read_header
+from llavacli_core.hub.inventory import lacking, on_disk
+from llavacli_core.hub.locate import Located, hub_id, locate
+from llavacli_core.hub.needed import missing_files
+from llavacli_core.hub.shards import weights_of
+from llavacli_core.hub.shelf import snapshot_of
 from llavacli_core.messages import Image, Message
 from llavacli_core.prompt.layout import write
 from llavacli_core.prompt.template import identify

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from llavacli_core.checkpoint.cache import Repository
 from llavacli_core.families.registry import ALIASES, CAPTIONERS, PUBLISHED
-from tests.checkpoint.fake_hub import COMMIT, Hub, serving, visited
+from llavacli_core.hub.cache import Repository
+from tests.hub.fake_hub import COMMIT, Hub, serving, visited
 from tests.llavacli.running import Run, process, until
 
 DEMO = Path(__file__).parents[2] / "llavacli_core" / "demo_checkpoint"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import llavacli_core as core
-from tests.checkpoint.fake_hub import COMMIT, Hub, serving, visited
+from tests.hub.fake_hub import COMMIT, Hub, serving, visited
 from tests.llavacli.running import Run
 
 DEMO = Path(__file__).parents[2] / "llavacli_core" / "demo_checkpoint"

@@ -12,7 +12,6 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor, nn
 
-from llavacli_core.checkpoint.locate import locate
 from llavacli_core.documented.configs.auto import AutoConfig
 from llavacli_core.documented.configs.base import PreTrainedConfig
 from llavacli_core.documented.configs.generation import GenerationConfig
@@ -27,6 +26,7 @@ from llavacli_core.documented.models.text_decoders import CausalDecoder
 from llavacli_core.documented.models.tracing import encode, trace_for
 from llavacli_core.engine.forward import check_finite
 from llavacli_core.errors import BadOption
+from llavacli_core.hub.locate import locate
 from llavacli_core.nn.encoder_decoder import label_loss
 from llavacli_core.nn.trace import Trace
 from llavacli_core.options import Placement

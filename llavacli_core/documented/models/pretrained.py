@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from llavacli_core.checkpoint.load import load_weights, make_network
-from llavacli_core.checkpoint.locate import locate
 from llavacli_core.checkpoint.quantize import quantization
 from llavacli_core.checkpoint.stored import open_weights, stored_tensors
 from llavacli_core.documented.configs.base import PreTrainedConfig
@@ -26,6 +25,7 @@ from llavacli_core.documented.models.saving import save_weights, size_in_bytes
 from llavacli_core.errors import BadOption
 from llavacli_core.families.names import Table, rename
 from llavacli_core.families.registry import family_of
+from llavacli_core.hub.locate import locate
 from llavacli_core.options import Placement
 from llavacli_core.prompt.files import read_json
 from llavacli_core.schemes import Scheme

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from llavacli_core.checkpoint.cache import Repository, recorded
-from llavacli_core.checkpoint.needed import missing_files, wanted
 from llavacli_core.events import Progress
+from llavacli_core.hub.cache import Repository, recorded
+from llavacli_core.hub.needed import missing_files, wanted
 
 
 def cached(name: str, revision: str | None, *, weights: bool = True, words: bool = True) -> Path | None:
@@ -27,7 +27,7 @@ def cached(name: str, revision: str | None, *, weights: bool = True, words: bool
 
 def fetch(name: str, revision: str | None, *, offline: bool = False, weights: bool = True, words: bool = True) -> Path:
     """Download without a word; gives the snapshot's folder."""
-    from llavacli_core.checkpoint.pull import plan_pull
+    from llavacli_core.hub.pull import plan_pull
 
     pull = plan_pull(name, revision, offline=offline, weights=weights, words=words)
     for _ in pull.run():
@@ -37,6 +37,6 @@ def fetch(name: str, revision: str | None, *, offline: bool = False, weights: bo
 
 def download(name: str, revision: str | None = None) -> Iterator[Progress]:
     """Download, and say how far it is, as it goes."""
-    from llavacli_core.checkpoint.pull import plan_pull
+    from llavacli_core.hub.pull import plan_pull
 
     yield from plan_pull(name, revision).run()

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 
-from llavacli_core.checkpoint.cache import Repository, files_in, recorded, repositories
-from llavacli_core.checkpoint.needed import is_weights, missing_files, wanted
 from llavacli_core.errors import CoreError
 from llavacli_core.families.registry import CAPTIONERS, PUBLISHED, family_of
+from llavacli_core.hub.cache import Repository, files_in, recorded, repositories
+from llavacli_core.hub.needed import is_weights, missing_files, wanted
 from llavacli_core.prompt.files import read_json
 
 

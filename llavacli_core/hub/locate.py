@@ -10,10 +10,10 @@ from difflib import get_close_matches
 from os import PathLike
 from pathlib import Path
 
-from llavacli_core.checkpoint import hub
 from llavacli_core.errors import BadOption, ModelMissing
 from llavacli_core.events import Progress
 from llavacli_core.families.registry import ALIASES
+from llavacli_core.hub import snapshot
 
 DEMO = "demo"
 DEMO_FOLDER = Path(__file__).resolve().parent.parent / "demo_checkpoint"
@@ -89,23 +89,23 @@ def locate(
         raise ModelMissing(f"{model} is a file, not a folder", hint="give the folder that holds config.json")
     if name is None:
         raise _unknown(model)
-    folder = hub.cached(name, revision, weights=weights, words=words)
+    folder = snapshot.cached(name, revision, weights=weights, words=words)
     if folder is None:
-        folder = hub.fetch(name, revision, offline=offline, weights=weights, words=words)
+        folder = snapshot.fetch(name, revision, offline=offline, weights=weights, words=words)
     return Located(folder=folder, id=name, revision=folder.name)  # a snapshot's folder is named by its commit
 
 
 def is_cached(model: str, *, revision: str | None = None) -> bool:
     """Whether `load` would find the model here: a folder, the demo, or all of a Hub id's files in the cache."""
     name = hub_id(model)
-    return hub.cached(name, revision) is not None if name is not None else is_folder(model) or model == DEMO
+    return snapshot.cached(name, revision) is not None if name is not None else is_folder(model) or model == DEMO
 
 
 def download(model: str, *, revision: str | None = None) -> Iterator[Progress]:
     """Fetch what `load` needs of a Hub id or alias, and say how far it is; nothing to do for what is on disk."""
     name = hub_id(model)
     if name is not None:
-        yield from hub.download(name, revision)
+        yield from snapshot.download(name, revision)
 
 
 def aliases() -> dict[str, str]:

@@ -7,12 +7,12 @@ import shutil
 import pytest
 
 from llavacli_core import errors
-from llavacli_core.checkpoint.cache import Repository
-from llavacli_core.checkpoint.inventory import cached_models
-from llavacli_core.checkpoint.shelf import plan_removal, plan_verification
-from llavacli_core.checkpoint.verify import Checked
+from llavacli_core.hub.cache import Repository
+from llavacli_core.hub.inventory import cached_models
+from llavacli_core.hub.shelf import plan_removal, plan_verification
+from llavacli_core.hub.verify import Checked
 from tests.checkpoint.conftest import NAME, SHARDS
-from tests.checkpoint.fake_hub import COMMIT
+from tests.hub.fake_hub import COMMIT
 
 
 @pytest.fixture

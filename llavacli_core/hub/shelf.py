@@ -10,16 +10,16 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llavacli_core.checkpoint.cache import Repository, cache_folder, is_offline
-from llavacli_core.checkpoint.inventory import CachedModel, cached_models, on_disk
-from llavacli_core.checkpoint.locate import DEMO, DEMO_FOLDER, is_folder, named
 from llavacli_core.errors import BadOption, ModelMissing
+from llavacli_core.hub.cache import Repository, cache_folder, is_offline
+from llavacli_core.hub.inventory import CachedModel, cached_models, on_disk
+from llavacli_core.hub.locate import DEMO, DEMO_FOLDER, is_folder, named
 
 if TYPE_CHECKING:
-    from llavacli_core.checkpoint.places import Place
-    from llavacli_core.checkpoint.pull import Pull
-    from llavacli_core.checkpoint.removal import Removal
-    from llavacli_core.checkpoint.verify import Verification
+    from llavacli_core.hub.places import Place
+    from llavacli_core.hub.pull import Pull
+    from llavacli_core.hub.removal import Removal
+    from llavacli_core.hub.verify import Verification
 
 Folder = str | PathLike[str]
 
@@ -58,8 +58,8 @@ def plan_pull(
 
     `again` tells by its name whether a file is to be fetched although it is there.
     """
-    from llavacli_core.checkpoint import pull
-    from llavacli_core.checkpoint.places import InCache, InFolder
+    from llavacli_core.hub import pull
+    from llavacli_core.hub.places import InCache, InFolder
 
     name = named(model)
 
@@ -76,7 +76,7 @@ def plan_removal(model: str, *, revision: str | None = None, cache: Folder | Non
 
     `revision` is a branch, a tag, a commit or its beginning; without it, all of the model goes.
     """
-    from llavacli_core.checkpoint import removal
+    from llavacli_core.hub import removal
 
     if is_folder(model):
         raise BadOption(f"{model} is a folder outside the cache", hint="remove it as any other folder")
@@ -95,7 +95,7 @@ def plan_verification(
 
     Only the last asks the Hub, if it may: what the files of the others must be is known without.
     """
-    from llavacli_core.checkpoint import verify
+    from llavacli_core.hub import verify
 
     if folder is None and (model == DEMO or is_folder(model)):
         return verify.verification(DEMO_FOLDER if model == DEMO else Path(model), model)
@@ -119,8 +119,8 @@ def snapshot_of(name: str, revision: str | None, cache: Folder | None = None) ->
 
 def _against_the_hub(name: str, revision: str | None, folder: Path, *, offline: bool) -> Verification:
     """A folder's files against the Hub's listing, or offline against the notes of the download."""
-    from llavacli_core.checkpoint import verify
-    from llavacli_core.checkpoint.remote import list_files
+    from llavacli_core.hub import verify
+    from llavacli_core.hub.remote import list_files
 
     if not folder.is_dir():
         raise ModelMissing(f"{folder} is no folder", hint="check the path")

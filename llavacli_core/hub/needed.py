@@ -6,7 +6,7 @@ from collections.abc import Collection
 from fnmatch import fnmatch
 from pathlib import Path
 
-from llavacli_core.checkpoint.shards import ENDINGS, INDICES, SINGLE, missing_weights
+from llavacli_core.hub.shards import ENDINGS, INDICES, SINGLE, missing_weights
 from llavacli_core.prompt.files import VOCABULARIES
 
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
-from llavacli_core.checkpoint.cache import COMMIT, ETAG, is_offline
 from llavacli_core.errors import CoreError, ModelMissing, Unreachable
 from llavacli_core.families.registry import ALIASES
+from llavacli_core.hub.cache import COMMIT, ETAG, is_offline
 
 CONNECT_SECONDS = 15
 

@@ -9,14 +9,14 @@ import threading
 import pytest
 
 from llavacli_core import errors
-from llavacli_core.checkpoint import places, transfer
-from llavacli_core.checkpoint.hub import cached as found
-from llavacli_core.checkpoint.needed import wanted
-from llavacli_core.checkpoint.shelf import plan_pull, plan_removal, plan_verification
-from llavacli_core.checkpoint.verify import Checked
-from tests.checkpoint import fake_hub
+from llavacli_core.hub import places, transfer
+from llavacli_core.hub.needed import wanted
+from llavacli_core.hub.shelf import plan_pull, plan_removal, plan_verification
+from llavacli_core.hub.snapshot import cached as found
+from llavacli_core.hub.verify import Checked
 from tests.checkpoint.conftest import NAME, SHARDS, pull
-from tests.checkpoint.fake_hub import COMMIT
+from tests.hub import fake_hub
+from tests.hub.fake_hub import COMMIT
 
 NEEDED = sorted(["chat_template.jinja", "config.json", "tokenizer.json", "model.safetensors.index.json", *SHARDS])
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from llavacli_core.checkpoint.cache import COMMIT, MAIN, PARTIAL, Repository
-from llavacli_core.checkpoint.digest import Digest, chunks
-from llavacli_core.checkpoint.remote import RemoteFile
+from llavacli_core.hub.cache import COMMIT, MAIN, PARTIAL, Repository
+from llavacli_core.hub.digest import Digest, chunks
+from llavacli_core.hub.remote import RemoteFile
 
 
 @dataclass(frozen=True)

@@ -15,15 +15,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from llavacli_core.checkpoint.cache import blob_name, files_in, recorded
-from llavacli_core.checkpoint.digest import Digest, chunks
-from llavacli_core.checkpoint.headers import read_header
-from llavacli_core.checkpoint.inventory import lacking
-from llavacli_core.checkpoint.places import noted
-from llavacli_core.checkpoint.reporting import Meter, reported
-from llavacli_core.checkpoint.shards import INDICES, weight_map
 from llavacli_core.errors import BrokenModel
 from llavacli_core.events import Progress
+from llavacli_core.hub.cache import blob_name, files_in, recorded
+from llavacli_core.hub.digest import Digest, chunks
+from llavacli_core.hub.headers import read_header
+from llavacli_core.hub.inventory import lacking
+from llavacli_core.hub.places import noted
+from llavacli_core.hub.reporting import Meter, reported
+from llavacli_core.hub.shards import INDICES, weight_map
 
 NAMES = {64: "sha256", 40: "git-sha1"}
 MOST_THREADS = 4

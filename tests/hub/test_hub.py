@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from llavacli_core.checkpoint.locate import locate
 from llavacli_core.errors import ModelMissing
-from tests.checkpoint.fake_hub import COMMIT, serving
+from llavacli_core.hub.locate import locate
+from tests.hub.fake_hub import COMMIT, serving
 
 ROOT = Path(__file__).resolve().parents[2]
 DEMO = ROOT / "llavacli_core" / "demo_checkpoint"
@@ -21,7 +21,7 @@ def ask(code: str, cache: Path, endpoint: str = "http://127.0.0.1:9", **env: str
     """Run `code`, which fills `answer`, in a process of its own: huggingface_hub reads its settings on import."""
     frame = f"""
 import json, llavacli_core as core
-from llavacli_core.checkpoint.locate import locate
+from llavacli_core.hub.locate import locate
 from llavacli_core.errors import ModelMissing
 answer = {{}}
 def failing(run):

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-from llavacli_core.checkpoint.digest import Digest, chunks
-from llavacli_core.checkpoint.remote import RemoteFile, opened
 from llavacli_core.errors import CheckpointError
+from llavacli_core.hub.digest import Digest, chunks
+from llavacli_core.hub.remote import RemoteFile, opened
 
 TRIES = 5  # without a new byte
 PAUSE = 1.0  # seconds before the second try; before each one after it twice as many, up to 8

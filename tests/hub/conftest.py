@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from llavacli_core.checkpoint.cache import Repository
-from llavacli_core.checkpoint.shelf import plan_pull
-from tests.checkpoint.fake_hub import Hub, serving, visited
+from llavacli_core.hub.cache import Repository
+from llavacli_core.hub.shelf import plan_pull
+from tests.hub.fake_hub import Hub, serving, visited
 
 NAME = "org/tiny"
 SHARDS = ("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors")

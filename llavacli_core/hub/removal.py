@@ -9,8 +9,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from llavacli_core.checkpoint.cache import Repository, files_in
 from llavacli_core.errors import BadOption, CannotWrite, ModelMissing
+from llavacli_core.hub.cache import Repository, files_in
 
 
 @dataclass(frozen=True, kw_only=True)

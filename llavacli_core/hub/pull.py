@@ -11,16 +11,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from llavacli_core.checkpoint.cache import Repository
-from llavacli_core.checkpoint.needed import is_weights, missing_files, wanted
-from llavacli_core.checkpoint.places import InCache, Place, free_bytes
-from llavacli_core.checkpoint.remote import Listing, RemoteFile, list_files, opened, refuse_offline, speaking_of
-from llavacli_core.checkpoint.reporting import Meter, reported
-from llavacli_core.checkpoint.shards import INDICES, SINGLE, weight_map
-from llavacli_core.checkpoint.transfer import is_of_disk, transfer
 from llavacli_core.errors import CannotWrite, CheckpointError, DiskFull
 from llavacli_core.events import Progress
 from llavacli_core.families.registry import family_of
+from llavacli_core.hub.cache import Repository
+from llavacli_core.hub.needed import is_weights, missing_files, wanted
+from llavacli_core.hub.places import InCache, Place, free_bytes
+from llavacli_core.hub.remote import Listing, RemoteFile, list_files, opened, refuse_offline, speaking_of
+from llavacli_core.hub.reporting import Meter, reported
+from llavacli_core.hub.shards import INDICES, SINGLE, weight_map
+from llavacli_core.hub.transfer import is_of_disk, transfer
 
 THREADS = 8  # files at a time
 SPARE = 1 << 26  # bytes to leave on the disk
