@@ -11,7 +11,7 @@ from llavacli_core.hub.cache import Repository
 from llavacli_core.hub.inventory import cached_models
 from llavacli_core.hub.shelf import plan_removal, plan_verification
 from llavacli_core.hub.verify import Checked
-from tests.checkpoint.conftest import NAME, SHARDS
+from tests.hub.conftest import NAME, SHARDS
 from tests.hub.fake_hub import COMMIT
 
 
