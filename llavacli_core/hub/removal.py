@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -93,8 +93,10 @@ class Removal:
         from huggingface_hub import scan_cache_dir
 
         scanned = scan_cache_dir(self.repository.folder.parent)
-        known = {revision.commit_hash for repo in scanned.repos for revision in repo.revisions}
-        return scanned.delete_revisions(*(commit for commit in self.commits if commit in known))
+        # It takes a commit for the first repository that has it; one that was renamed is there twice.
+        ours = frozenset(repo for repo in scanned.repos if repo.repo_path.name == self.repository.folder.name)
+        known = {revision.commit_hash for repo in ours for revision in repo.revisions}
+        return replace(scanned, repos=ours).delete_revisions(*(commit for commit in self.commits if commit in known))
 
 
 def plan_removal(name: str, revision: str | None = None, cache: str | PathLike[str] | None = None) -> Removal:
