@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from tests.checkpoint.test_hub import ask
 from tests.hub.fake_hub import serving
+from tests.hub.test_hub import ask
 
 
 @pytest.fixture

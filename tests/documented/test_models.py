@@ -8,6 +8,7 @@ import transformers
 
 import llavacli_core as core
 from llavacli_core.errors import BadOption, MissingWeight, UnknownWeight
+from tests.documented.renamed import features, names
 from tests.reference.cases import BY_NAME
 
 pytestmark = pytest.mark.parity
@@ -67,17 +68,19 @@ def test_every_output(base, made):
     model, theirs, inputs = made(base)
     switches = {"output_hidden_states": True, "output_attentions": True}
     ours, expected = model(**inputs, **switches), theirs(**inputs, **switches)
-    assert list(ours.keys()) == list(expected.keys())
+    assert list(ours.keys()) == names(expected)
     close(ours.logits, expected.logits)
     for name in ("hidden_states", "attentions"):
         assert len(ours[name]) == len(expected[name])
         for one, other in zip(ours[name], expected[name], strict=True):
             close(one, other)
-    for name in ("image_hidden_states", "video_hidden_states"):
-        if expected.get(name) is not None:
-            close(ours[name], expected[name])
+    for kind in ("image", "video"):
+        if f"{kind}_hidden_states" in ours:
+            seen = ours[f"{kind}_hidden_states"]
+            close(seen, features(expected, kind).view_as(seen))
     assert ours[0] is ours.logits
     assert ours.past_key_values.get_seq_length() == inputs["input_ids"].shape[1]
+    assert ours.cache is ours.past_key_values
     assert model(**inputs, return_dict=False, use_cache=False)[0].shape == ours.logits.shape
 
 

@@ -14,8 +14,8 @@ from llavacli_core.hub.needed import wanted
 from llavacli_core.hub.shelf import plan_pull, plan_removal, plan_verification
 from llavacli_core.hub.snapshot import cached as found
 from llavacli_core.hub.verify import Checked
-from tests.hub.conftest import NAME, SHARDS, pull
 from tests.hub import fake_hub
+from tests.hub.conftest import NAME, SHARDS, pull
 from tests.hub.fake_hub import COMMIT
 
 NEEDED = sorted(["chat_template.jinja", "config.json", "tokenizer.json", "model.safetensors.index.json", *SHARDS])

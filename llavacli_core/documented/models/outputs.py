@@ -52,6 +52,17 @@ class ModelOutput:
         return len(self.keys())
 
 
+class WithPast(ModelOutput):
+    """One that holds a KV cache."""
+
+    past_key_values: Any
+
+    @property
+    def cache(self) -> Any:
+        """`past_key_values`, as transformers calls it from 5.24 on."""
+        return self.past_key_values
+
+
 @dataclass
 class VisionOutput(ModelOutput):
     """Of `get_image_features` and `get_video_features`: `pooler_output` holds what takes the tokens' places."""
@@ -72,7 +83,7 @@ class BaseModelOutput(ModelOutput):
 
 
 @dataclass
-class BaseModelOutputWithPast(ModelOutput):
+class BaseModelOutputWithPast(WithPast):
     """Of a LLaVA without its head."""
 
     last_hidden_state: Tensor | None = None
@@ -84,7 +95,7 @@ class BaseModelOutputWithPast(ModelOutput):
 
 
 @dataclass
-class CausalLMOutputWithPast(ModelOutput):
+class CausalLMOutputWithPast(WithPast):
     """Of a LLaVA: `image_hidden_states` and `video_hidden_states` are what took their tokens' places."""
 
     loss: Tensor | None = None
@@ -108,7 +119,7 @@ class CausalLMOutputWithCrossAttentions(ModelOutput):
 
 
 @dataclass
-class Seq2SeqLMOutput(ModelOutput):
+class Seq2SeqLMOutput(WithPast):
     """Of an encoder with a decoder."""
 
     loss: Tensor | None = None
