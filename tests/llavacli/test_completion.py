@@ -46,7 +46,7 @@ def test_without_a_cache(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ("line", "expected"),
     [
         ("llavacli des", ["describe"]),
-        ("llavacli describe --max", ["--max-tokens", "--max-tiles"]),
+        ("llavacli describe --max", ["--max-memory", "--max-tokens", "--max-tiles"]),
         ("llavacli describe --dtype b", ["bfloat16"]),
         ("llavacli describe -m llava-hf/", ["llava-hf/llava-1.5-7b-hf"]),
         ("llavacli describe --mark p", ["point:", "polygon:"]),
