@@ -19,6 +19,8 @@ settings.register_profile("llavacli", deadline=None, suppress_health_check=[Heal
 settings.register_profile("llavacli-ci", settings.get_profile("llavacli"), derandomize=True, database=None)
 settings.load_profile("llavacli-ci" if os.environ.get("CI") else "llavacli")
 
+# The matrices are small: threads would wait for each other, on a busy machine ten times as long as they compute.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.update(HF_HUB_OFFLINE="1", HF_HUB_DISABLE_PROGRESS_BARS="1", TRANSFORMERS_VERBOSITY="error")
 
 
