@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cache
 
 from llavacli.captioning.order import natural
+
+_ANY_FOLDERS = re.compile(r"(?<![^/])(?:\*\*/)+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,4 +87,18 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 def _matches(within: str, globs: Sequence[str]) -> bool:
     """Whether a path within a folder fits one of the globs: a name by itself, one with a slash by the whole path."""
     name = within.rpartition("/")[2]
-    return any(fnmatchcase(within if "/" in glob.rstrip("/") else name, glob.rstrip("/")) for glob in globs)
+    return any(
+        fnmatchcase(within if "/" in glob.rstrip("/") else name, spelling)
+        for glob in globs
+        for spelling in _spellings(glob.rstrip("/"))
+    )
+
+
+@cache
+def _spellings(glob: str) -> tuple[str, ...]:
+    """The globs that one stands for: its `**/` are some folders, or none."""
+    first, *rest = _ANY_FOLDERS.split(glob)
+    spellings = {first}
+    for part in rest:
+        spellings = {before + folders + part for before in spellings for folders in ("", "*/")}
+    return tuple(spellings)
