@@ -71,5 +71,5 @@ def placement(options: ModelOptions) -> core.Placement:
 def _chosen(options: ModelOptions, notes: Notes) -> str:
     """The model's name; when nobody chose one, say so once."""
     if not options.model:
-        notes.note(DEMO_NOTE)
+        notes.note_once(DEMO_NOTE)
     return model_name(options)

@@ -55,6 +55,7 @@ class Notes:
         self.quiet = quiet
         self.verbose = verbose
         self.debug = debug
+        self._said = set[str]()
         self._fd = None if sys.__stderr__ is None else sys.__stderr__.fileno()
         self.is_terminal = self._fd is not None and os.isatty(self._fd)
         self.colored = colored(color, self.is_terminal)
@@ -63,6 +64,12 @@ class Notes:
         """Say something that is good to know."""
         if not self.quiet:
             self._line(escaped(text, lines=False))
+
+    def note_once(self, text: str) -> None:
+        """Say it, unless it was said before."""
+        if text not in self._said:
+            self._said.add(text)
+            self.note(text)
 
     def warning(self, text: str) -> None:
         """Say something that may spoil the result."""

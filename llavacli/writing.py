@@ -26,6 +26,16 @@ def write_file(path: str, data: bytes) -> None:
         raise OutputError(f"cannot write {path}: {error.strerror or error}", CANNOT_WRITE) from error
 
 
+def sync_folder(path: str) -> None:
+    """Have the names in a folder on disk, too: a file is there after a power cut only if its name is."""
+    with suppress(OSError):  # Windows opens no folder, and some file systems take no such order
+        fd = os.open(path or ".", os.O_RDONLY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
 def _replace(target: str, data: bytes) -> None:
     """Write beside the target, then take its name; whatever fails, nothing is left behind."""
     folder, name = os.path.split(target)
@@ -38,6 +48,7 @@ def _replace(target: str, data: bytes) -> None:
         with suppress(FileNotFoundError):
             os.chmod(beside, stat.S_IMODE(os.stat(target).st_mode))
         os.replace(beside, target)
+        sync_folder(folder)
     except BaseException:
         with suppress(OSError):
             os.unlink(beside)

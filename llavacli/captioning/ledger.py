@@ -10,6 +10,7 @@ from contextlib import suppress
 from llavacli.captioning.locking import is_at, lock
 from llavacli.failures import CANNOT_WRITE, UsageError
 from llavacli.streams import OutputError
+from llavacli.writing import sync_folder
 
 Split = Callable[[bytes], tuple[list[bytes], bytes]]  # a file's bytes -> whole rows, each with its end; the torn rest
 FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
@@ -46,6 +47,8 @@ class Ledger:
         try:
             _write(self._fd, row)
             os.fsync(self._fd)
+            if size == 0:
+                sync_folder(os.path.dirname(self.path))
         except OSError as error:
             with suppress(OSError):
                 os.ftruncate(self._fd, size)
@@ -61,6 +64,7 @@ class Ledger:
                     _write(fd, row)
                 os.fsync(fd)
                 os.replace(self._beside, self.path)
+                sync_folder(os.path.dirname(self.path))
             except BaseException:
                 os.close(fd)
                 with suppress(OSError):

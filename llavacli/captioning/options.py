@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import typer
 
@@ -13,6 +13,7 @@ INPUT = "Pictures"
 
 Existing = Literal["skip", "overwrite", "stale"]
 PerImage = Literal["all", "first", "random"]
+BY_STEM: Final = "{stem}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +125,7 @@ class KeepingOptions:
             metavar="NAME",
             help="What a sidecar is called: {stem} (a.txt) or {name} (a.jpg.txt). [default: {stem}]",
         ),
-    ] = "{stem}"
+    ] = BY_STEM
     existing: Annotated[
         Existing,
         flag(

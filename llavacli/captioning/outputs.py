@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from llavacli.captioning.formats import CsvFormat, MetadataFormat, RecordFormat
-from llavacli.captioning.options import KeepingOptions
+from llavacli.captioning.options import BY_STEM, KeepingOptions
 from llavacli.captioning.outcome import Sink
 from llavacli.captioning.picture import Picture
 from llavacli.captioning.printed import Printed
@@ -44,6 +44,8 @@ def holds_records(output: str | None) -> bool:
 
 def check(keeping: KeepingOptions, pictures: Sequence[Picture], *, several_prompts: bool) -> None:
     """Refuse what cannot be kept as it was asked for, before a file is touched."""
+    if keeping.sidecar_name != BY_STEM and keeping.sidecar is None:
+        raise UsageError(f"--sidecar-name {keeping.sidecar_name} is about sidecars", hint="add --sidecar")
     if keeping.output is None and keeping.sidecar is None:
         if keeping.existing != "skip" or keeping.retry_failed:
             option = "--retry-failed" if keeping.retry_failed else f"--existing {keeping.existing}"

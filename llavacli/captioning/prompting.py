@@ -43,6 +43,10 @@ class Prompts:
 def prompts_of(prompt: str | None, options: WordOptions, seed: int | None) -> Prompts:
     """The prompts that were given."""
     if options.prompt_file is None:
+        if options.per_image != "all":
+            raise UsageError(
+                f"--per-image {options.per_image} is about a file's prompts", hint="add --prompt-file FILE"
+            )
         return Prompts([prompt], "first", 0)
     if prompt is not None:
         raise UsageError("--prompt and --prompt-file exclude each other", hint="leave one out")

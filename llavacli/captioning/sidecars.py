@@ -9,12 +9,14 @@ from dataclasses import replace
 
 from llavacli.captioning.journal import Journal
 from llavacli.captioning.locking import allow_many_files, lock
+from llavacli.captioning.options import BY_STEM
 from llavacli.captioning.outcome import Outcome, State
 from llavacli.captioning.picture import Item, Picture
 from llavacli.captioning.sharding import Shard
 from llavacli.endings import promises
 from llavacli.failures import CANNOT_WRITE, UsageError
 from llavacli.streams import OutputError
+from llavacli.writing import sync_folder
 
 JOURNAL = ".llavacli-captions"
 LONGEST_NAME = 255  # bytes
@@ -29,7 +31,7 @@ class Naming:
         if promises(f"a{ending}"):
             raise UsageError(f"--sidecar {ending} would make pictures of captions", hint="e.g. --sidecar .txt")
         self.ending = ending
-        self._by_stem = name == "{stem}"
+        self._by_stem = name == BY_STEM
 
     def of(self, picture: Picture) -> str:
         """A picture's sidecar."""
@@ -160,6 +162,7 @@ class _Folder:
                     file.flush()
                     os.fsync(fd)
                     self._name(fd, path, overwrite=overwrite)
+                sync_folder(self._path)
             finally:
                 with suppress(FileNotFoundError):
                     os.unlink(self._beside)

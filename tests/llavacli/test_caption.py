@@ -145,6 +145,38 @@ def texts(args: list[str]) -> dict[str, str]:
     return {name.removeprefix("photos/"): text for name, text in pairs}
 
 
+def test_that_the_demo_answers_is_said_once(ask: Run, photos: Path) -> None:
+    """`--existing stale` asks what the model is before it is loaded."""
+    ask("caption", "-q", "photos/a2.png", "-o", "out.jsonl")
+    result = ask("caption", "photos", "-o", "out.jsonl", "--existing", "stale", "-p", "Another.")
+    assert result.stderr.count(b"no model chosen") == 1
+
+
+@pytest.mark.parametrize(
+    ("args", "kept"),
+    [
+        (["-o", "out.jsonl"], "out.jsonl"),
+        (["-o", "photos/metadata.jsonl"], "photos/.metadata.jsonl.journal"),
+        (["--sidecar"], "photos/a2.txt"),
+        (["--sidecar", "--existing", "overwrite"], "photos/sub/c.txt"),
+    ],
+)
+def test_a_new_files_name_is_on_disk_too(
+    ask: Run, photos: Path, monkeypatch: pytest.MonkeyPatch, args: list[str], kept: str
+) -> None:
+    """It is if its folder was synchronised when it was there."""
+    folder = os.path.dirname(kept) or "."
+    found: set[str] = set()
+
+    def fsync(fd: int) -> None:
+        if os.path.samestat(os.fstat(fd), os.stat(folder)):
+            found.update(os.listdir(folder))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    assert ask("caption", "-q", "photos", *args).returncode == 0
+    assert os.path.basename(kept) in found
+
+
 @pytest.mark.parametrize("how", ["stale", "overwrite"])
 def test_rows_that_a_killed_run_had_done_again_are_cleared_away(ask: Run, photos: Path, how: str) -> None:
     """It had appended the new row, and not come to removing the old one."""
@@ -365,6 +397,9 @@ def test_shards_are_the_whole(ask: Run, photos: Path) -> None:
         (["a.png", "-o", "photos/metadata.jsonl"], "a.png: is not in the folder of photos/metadata.jsonl"),
         (["https://example.org/a.png", "--sidecar"], "has no place for a sidecar"),
         (["photos", "-0"], "--null is about the paths of --files-from"),
+        (["photos", "--per-image", "random"], "--per-image random is about a file's prompts"),
+        (["photos", "-o", "out.jsonl", "--sidecar-name", "{name}"], "--sidecar-name {name} is about sidecars"),
+        (["photos", "--sidecar-name", "{name}"], "--sidecar-name {name} is about sidecars"),
         (["photos", "--tokens"], "--tokens adds to records"),
         (["photos", "--tokens", "-o", "photos/metadata.jsonl"], "--tokens adds to records"),
         (["photos", "-o", "-"], "--output is for files alone"),
