@@ -10,9 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from llavacli_core.checkpoint.layout import MEMORY, Layout
+from llavacli_core.checkpoint.sizes import schemes_of
 from llavacli_core.checkpoint.weights import Plan
 from llavacli_core.nn.decoder import Decoder
 from llavacli_core.nn.guests import Ferry, Fetch, Guest
+from llavacli_core.schemes import Scheme
 
 Fill = Callable[[nn.Module, Plan, Callable[[str], torch.device]], None]  # a network, its weights, and where they go
 
@@ -20,8 +22,11 @@ BLOCK = "decoder.blocks."
 PAGE = 4096
 
 
-def arrange(network: nn.Module, plan: Plan, layout: Layout, fill: Fill) -> None:
-    """Give `network` (on the meta device) its weights by a layout that leaves at least one part in another place."""
+def arrange(network: nn.Module, plan: Plan, layout: Layout, fill: Fill, scheme: Scheme | None = None) -> None:
+    """Give `network` (on the meta device) its weights by a layout that leaves at least one part in another place.
+
+    `scheme` is what `fill` quantizes in.
+    """
     residents = {target: stored for target, stored in plan.items() if _index(target.name) < layout.residents}
     fill(network, residents, lambda name: device_of(name, layout))
     decoder = network.get_submodule("decoder")
@@ -29,7 +34,7 @@ def arrange(network: nn.Module, plan: Plan, layout: Layout, fill: Fill) -> None:
         decoder.unrecorded = "its layers lie on several devices, or come and go"
         decoder.devices = tuple(canonical(device) for device in layout.blocks)
         if layout.guests:
-            _invite(decoder, plan, layout, fill)
+            _invite(network, decoder, plan, layout, fill, scheme)
 
 
 def device_of(name: str, layout: Layout) -> torch.device:
@@ -49,17 +54,21 @@ def _index(name: str) -> int:
     return int(name.removeprefix(BLOCK).partition(".")[0]) if name.startswith(BLOCK) else -1
 
 
-def _invite(decoder: Decoder, plan: Plan, layout: Layout, fill: Fill) -> None:
+def _invite(
+    network: nn.Module, decoder: Decoder, plan: Plan, layout: Layout, fill: Fill, scheme: Scheme | None
+) -> None:
     """Put guests in the place of the last layers."""
     device = canonical(layout.blocks[-1])
     fetches: list[Fetch] = []
+    schemes: list[frozenset[str]] = []
     for index, home in enumerate(layout.guests, start=layout.residents):
         own = {target: stored for target, stored in plan.items() if _index(target.name) == index}
+        schemes.append(schemes_of(network, own, scheme))
         fetch = partial(_filled, decoder.blocks[index].eval(), index, own, device, fill)
         fetches.append(partial(_copied, _kept(fetch()), device) if home == MEMORY else fetch)
     ferry = Ferry(fetches, device)
     for place, home in enumerate(layout.guests):
-        decoder.blocks[layout.residents + place] = Guest(ferry, place, home)
+        decoder.blocks[layout.residents + place] = Guest(ferry, place, home, schemes[place])
 
 
 def _filled(blank: nn.Module, index: int, plan: Plan, device: torch.device, fill: Fill) -> nn.Module:

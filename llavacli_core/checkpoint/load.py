@@ -58,9 +58,8 @@ def load_weights(
     with torch.device("meta"):  # shapes alone: nothing is allocated, nothing initialised
         network = make_network(config, kernel, whole=whole)
     plan = make_plan(network, tensors, names)
-    layout = None
+    layout, scheme = None, scheme_for(placement.quantize, device.type)
     if not whole:
-        scheme = scheme_for(placement.quantize, device.type)
         layout = spread(config, placement, device, dtype.itemsize, sizes_of(network, plan, dtype.itemsize, scheme))
     filled = partial(fill, dtype=dtype, quantize=placement.quantize, threshold=config.int8_threshold)
     with memory_for("the weights", device, hint="--dtype bfloat16, --device cpu, or a smaller model"):
@@ -68,7 +67,7 @@ def load_weights(
             only = device if layout is None else torch.device(layout.first)
             filled(network, plan, lambda _: only)
         else:
-            arrange(network, plan, layout, filled)
+            arrange(network, plan, layout, filled, scheme)
     return network.eval()
 
 

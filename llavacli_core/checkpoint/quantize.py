@@ -13,6 +13,7 @@ from llavacli_core.checkpoint.reader import Reader, copied
 from llavacli_core.checkpoint.rounding import to_int4, to_int8
 from llavacli_core.checkpoint.stored import Stored
 from llavacli_core.errors import BadOption
+from llavacli_core.nn.guests import Guest
 from llavacli_core.nn.linear import Linear
 from llavacli_core.nn.packed import Int4, Int8, Packed, kernels_work
 from llavacli_core.schemes import BNB_8BIT, INT8, Scheme, group_size, quantizes, scheme_for
@@ -108,6 +109,7 @@ def slices(sources: list[Stored], reader: Reader, inputs: int) -> Iterator[tuple
 
 
 def quantization(network: nn.Module) -> str:
-    """What records say of a network: the schemes of its layers, or "none"."""
+    """What records say of a network: the schemes of its layers, of those that come and go too, or "none"."""
     schemes = {str(module.scheme) for module in network.modules() if hasattr(module, "scheme")}
+    schemes |= {scheme for module in network.modules() if isinstance(module, Guest) for scheme in module.schemes}
     return "+".join(sorted(schemes)) or "none"

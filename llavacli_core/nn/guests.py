@@ -62,9 +62,10 @@ class Ferry:
 class Guest(nn.Module):
     """A layer that the ferry brings, called as if it were here."""
 
-    def __init__(self, ferry: Ferry, place: int, home: str) -> None:
+    def __init__(self, ferry: Ferry, place: int, home: str, schemes: frozenset[str] = frozenset()) -> None:
         super().__init__()
         self.ferry, self.place, self.home = ferry, place, home
+        self.schemes = schemes  # in which it is quantized when it comes
 
     def forward(self, *given: Any) -> Tensor:
         """As the layer's own."""

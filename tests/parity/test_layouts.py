@@ -12,7 +12,9 @@ from llavacli_core.checkpoint.spread import needs_of
 from llavacli_core.checkpoint.stored import stored_tensors
 from llavacli_core.checkpoint.weights import make_plan
 from llavacli_core.errors import BadOption, OutOfMemory
+from llavacli_core.nn.guests import Guest
 from llavacli_core.options import Sampling
+from llavacli_core.schemes import scheme_for
 from tests.nn.apart import Apart
 from tests.parity.asking import finish
 from tests.reference.cases import BY_NAME
@@ -36,13 +38,13 @@ def ids(engine):
     return alone, [last[index].token_ids for index in range(len(ASKED))], turns
 
 
-def least(folder):
+def least(folder, quantize=None):
     """The smallest budget that the checkpoint runs in, and the smallest in which no layer must come and go."""
     description = describe(folder)
     with torch.device("meta"):
         network = load.make_network(description.model, "sdpa")
     plan = make_plan(network, stored_tensors(folder), description.names)
-    needs = needs_of(description.model, 4, sizes_of(network, plan, 4, None))
+    needs = needs_of(description.model, 4, sizes_of(network, plan, 4, scheme_for(quantize, "cpu")))
     beside = needs.first + needs.last + needs.working + len(needs.blocks) * needs.cache
     return beside + 2 * max(needs.blocks), beside + sum(needs.blocks)
 
@@ -56,6 +58,15 @@ def test_a_budget_on_the_cpu(base, checkpoint, engine):
     assert core.load(checkpoint(base), device="cpu", dtype="float32", max_memory=everything).info.device == "cpu"
     with pytest.raises(OutOfMemory, match="at least"):
         core.load(checkpoint(base), device="cpu", dtype="float32", max_memory={"cpu": smallest - 1})
+
+
+def test_layers_that_all_come_and_go_are_quantized_each_time(checkpoint):
+    folder = checkpoint("llava-1.5")
+    loaded = {"device": "cpu", "dtype": "float32", "quantize": "8bit"}
+    tight = core.load(folder, **loaded, max_memory=least(folder, "8bit")[0])
+    assert (tight.info.device, tight.info.quant) == ("cpu+disk", "int8")
+    assert all(isinstance(block, Guest) for block in tight.network.decoder.blocks)
+    assert ids(tight) == ids(core.load(folder, **loaded))
 
 
 LAYOUTS = {
