@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, fields
 from typing import Annotated, Any, Literal
 
 import typer
@@ -231,3 +232,16 @@ mask (X1,Y1,X2,Y2,X3,Y3,...). COORDS count from the upper left corner: pixels (1
 Then, in any order: a colour (red, #f00, #ff0000), alpha=0.5, width=8 (pixels) or width=2%; radius= for a point."""
 
 SHARED = (ModelOptions, GenerationOptions, MarkOptions, TerminalOptions, RecordOptions)
+
+
+def spelt(given: ModelOptions | GenerationOptions, without: Collection[str] = ()) -> list[str]:
+    """A group's options as arguments: those that are not at their default, but not the fields of `without`."""
+    arguments: list[str] = []
+    for field in fields(given):
+        value, name = getattr(given, field.name), "--" + field.name.replace("_", "-")
+        if value == field.default or field.name in without:
+            continue
+        for each in value if isinstance(value, list) else [value]:
+            joined = isinstance(each, str) and each.startswith("-")
+            arguments += [name] if each is True else [f"{name}={each}"] if joined else [name, str(each)]
+    return arguments

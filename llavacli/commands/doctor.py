@@ -10,7 +10,7 @@ import typer
 
 from llavacli import loading
 from llavacli.failures import TOO_BIG
-from llavacli.options import OUTPUT, GenerationOptions, ModelOptions, TerminalOptions, flag
+from llavacli.options import OUTPUT, GenerationOptions, ModelOptions, TerminalOptions, flag, spelt
 from llavacli.render.doctor import Checkup, advised, report, shown
 from llavacli.render.record import line
 from llavacli.request import Question, Request, grouped, question_of
@@ -26,6 +26,8 @@ Sources = Annotated[
 ]
 Together = Annotated[bool, flag("--together", panel=OUTPUT, help="All sources are put into one prompt.")]
 Json = Annotated[bool, flag("--json", panel=OUTPUT, help="One JSON object.")]
+
+REPLACED = {"--max-tiles": ("max_tiles",), "--frames": ("frames", "fps")}  # by a flag that is advised
 
 
 def doctor(
@@ -53,13 +55,21 @@ def doctor(
     checkup = None
     if model.model or sources:
         requests = grouped(named(sources), together=together) if sources else []
-        checkup = _checked(requests, question, model, notes)
+        checkup = _checked(requests, question, model, generation, notes, together=together)
     found = report(core.environment(), checkup, output)
     output.write(line(found) if json else shown(found))
     return TOO_BIG if checkup is not None and not checkup.wanted.fits else 0
 
 
-def _checked(requests: Sequence[Request], question: Question, model: ModelOptions, notes: Notes) -> Checkup:
+def _checked(
+    requests: Sequence[Request],
+    question: Question,
+    model: ModelOptions,
+    generation: GenerationOptions,
+    notes: Notes,
+    *,
+    together: bool,
+) -> Checkup:
     """The model as it would run, and in other forms, with the request that takes the most."""
     import llavacli_core as core
 
@@ -75,20 +85,33 @@ def _checked(requests: Sequence[Request], question: Question, model: ModelOption
     smaller = None
     if not wanted.fits and requests:
         smaller = _smaller(processor, requests, question, placement)
+    flags = _flags(model, generation, best, smaller)
+    if flags is not None and together:
+        flags.append("--together")
+    names = [source.name for each in requests for source in each.sources]
     return Checkup(
         model=processor.info,
         work=work,
         wanted=wanted,
         choices=choices,
         best=best,
-        command=advised(
-            loading.model_name(model),
-            wanted,
-            best,
-            smaller,
-            [source.name for each in requests for source in each.sources],
-        ),
+        command=None if flags is None else advised(loading.model_name(model), flags, names),
     )
+
+
+def _flags(
+    model: ModelOptions, generation: GenerationOptions, best: core.Fit | None, smaller: str | None
+) -> list[str] | None:
+    """What to ask for: what was asked, in the best form, or with fewer tiles or frames if that alone does it."""
+    form: tuple[str, ...]
+    if smaller is not None:
+        form, instead = (), smaller.split()
+    elif best is not None:
+        form, instead = ("dtype", "quant"), best.flags.split()
+    else:
+        return None
+    kept = spelt(generation, REPLACED.get(instead[0], ()))
+    return [*instead, *spelt(model, ["model", *form]), *kept]
 
 
 def _work(processor: core.Processor | core.CaptionProcessor, request: Request, question: Question) -> core.Work:

@@ -75,17 +75,10 @@ def memory(fit: core.Fit) -> dict[str, Any]:
     }
 
 
-def advised(
-    model: str, wanted: core.Fit, best: core.Fit | None, smaller: str | None, sources: Sequence[str]
-) -> str | None:
-    """The command to paste: fewer tiles or frames where that alone does it, else the best form; None: nothing does."""
-    if smaller is not None:
-        flags = smaller if wanted.quant == "none" else f"--quant {wanted.quant} {smaller}"
-    elif best is None:
-        return None
-    else:
-        flags = best.flags
-    return " ".join(["llavacli describe -m", shlex.quote(model), flags, *map(shlex.quote, sources)])
+def advised(model: str, flags: Sequence[str], sources: Sequence[str]) -> str:
+    """The command to paste."""
+    ends = ["--"] if any(name.startswith("-") and name != "-" for name in sources) else []
+    return shlex.join(["llavacli", "describe", "-m", model, *flags, *ends, *sources])
 
 
 def shown(found: Report) -> str:

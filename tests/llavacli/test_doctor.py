@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import sys
 from collections.abc import Callable
@@ -59,6 +60,26 @@ def test_a_model_with_a_picture(here: Run, model: str) -> None:
     assert found["command"] == f"llavacli describe -m '{model}' --dtype float32 a.png"
 
 
+def test_the_command_asks_for_what_was_asked(here: Run, model: str) -> None:
+    asked = (
+        "--attention",
+        "eager",
+        "--max-memory",
+        "cpu=1GiB",
+        "--max-tokens",
+        "9",
+        "--prompt=-what?",
+        "--stop",
+        "a b",
+    )
+    found = json.loads(here("doctor", "--json", "-m", model, *asked, "--offline", "--together", "a.png").stdout)
+    command = shlex.split(found["command"])
+    assert command[:4] == ["llavacli", "describe", "-m", model]
+    rest = ["--offline", "--attention", "eager", "--max-memory", "cpu=1GiB", "--max-tokens", "9", "--stop", "a b"]
+    assert sorted(command[4:]) == sorted(["--dtype", "float32", *rest, "--prompt=-what?", "--together", "a.png"])
+    assert here(*command[1:], "--dry-run").returncode == 0
+
+
 def test_a_model_that_does_not_fit(here: Run, model: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fit, "host_memory", lambda: Room(total=2**20, free=2**20))
     monkeypatch.setattr(fit, "free_swap", lambda: 0)
@@ -78,7 +99,9 @@ def test_fewer_tiles_where_these_alone_do_it(here: Run, model: str, monkeypatch:
     monkeypatch.setattr(fit, "host_memory", lambda: Room(total=sum(totals), free=sum(totals) // 2))
     result = here("doctor", "--json", "-m", model, "a.png", "--dtype", "bfloat16")
     assert result.returncode == 6
-    assert json.loads(result.stdout)["command"] == f"llavacli describe -m '{model}' --max-tiles 1 a.png"
+    assert (
+        json.loads(result.stdout)["command"] == f"llavacli describe -m '{model}' --max-tiles 1 --dtype bfloat16 a.png"
+    )
 
 
 def test_a_broken_library_is_a_line(here: Run, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
