@@ -60,8 +60,9 @@ def prefill(network: Llava, request: Request, memory: Memory, keys: list[Key], r
     """Compute the positions from `reused` on, with `room` for more; scores [1, V] of what follows the last."""
     with memory_for(f"a prompt of {len(keys)} tokens", memory.cache.device, FEWER):
         memory.cache.reserve(len(keys) + room, geometric=False)
-        hidden = network.decoder(embed(network, request, memory.features, reused), memory.cache)
-    logits = check_finite(network.decoder.logits(hidden[:, -1]))
+        x = embed(network, request, memory.features, reused)
+        hidden = network.decoder(x, memory.cache, wanted=[x.shape[1] - 1])
+    logits = check_finite(network.decoder.logits(hidden[:, 0]))
     memory.held += keys[reused:]
     return logits
 

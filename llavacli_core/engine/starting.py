@@ -81,12 +81,11 @@ class Conversations:
         with memory_for(f"{len(requests)} prompts of up to {max(lengths)} tokens", self.device, FEWER):
             embedded = [embed(self.network, request, features, shared)[0] for request in requests]
             cache = self._cache(len(requests), shared, max(lengths))
-            hidden = self.network.decoder(pad_sequence(embedded, batch_first=True), cache)
+            ends = [len(x) - 1 for x in embedded]
+            hidden = self.network.decoder(pad_sequence(embedded, batch_first=True), cache, wanted=ends)
             if not shared:
                 self._keep(requests[-1], cache)
-        ends = torch.tensor(lengths, device=hidden.device) - shared
-        last = hidden[torch.arange(len(requests), device=hidden.device), ends - 1]
-        logits = check_finite(self.network.decoder.logits(last))
+        logits = check_finite(self.network.decoder.logits(hidden[:, 0]))
         return Started(cache.rows(lengths), logits, [known, *[shared] * (len(requests) - 1)])
 
     def _share(self, request: Request, shared: int) -> int:

@@ -5,6 +5,8 @@ B batch  T queries  S keys  H heads  K key-value heads  C head dim
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -22,6 +24,21 @@ def visible(queries: int, keys: int, window: int | None, device: torch.device, k
     distance = torch.arange(keys - queries, keys, device=device)[:, None] - torch.arange(keys, device=device)
     mask = distance >= 0
     return mask if window is None else mask & (distance < window)
+
+
+def visible_from(
+    places: Sequence[int], start: int, length: int, window: int | None, device: torch.device
+) -> Tensor | None:
+    """Which of start + length keys one query of each row may see, `places[row]` behind the start: [B, 1, 1, S].
+
+    None where every query is the last position: it sees all, or the window that `attend`'s caller leaves of them.
+    """
+    if min(places) == length - 1:
+        return None
+    positions = torch.tensor(places, device=device)[:, None] + start
+    distance = positions - torch.arange(start + length, device=device)
+    mask = distance >= 0 if window is None else (distance >= 0) & (distance < window)
+    return mask[:, None, None]
 
 
 def visible_among(present: Tensor, queries: int, window: int | None) -> Tensor:

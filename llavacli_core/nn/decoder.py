@@ -5,7 +5,7 @@ B batch  T sequence  D hidden size  H heads  K key-value heads  C head dim  V vo
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import cast
 
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from llavacli_core.config import DecoderConfig
 from llavacli_core.nn.activations import ACTIVATIONS
-from llavacli_core.nn.attention import attend, visible, visible_among
+from llavacli_core.nn.attention import attend, visible, visible_among, visible_from
 from llavacli_core.nn.cache import KVCache, LayerCache
 from llavacli_core.nn.linear import Linear
 from llavacli_core.nn.norms import RMSNorm
@@ -48,22 +48,25 @@ class Attention(nn.Module):
         start: int,
         cache: LayerCache | None,
         weights: list[Tensor] | None = None,
+        wanted: Sequence[int] | None = None,
     ) -> Tensor:
         """[B, T, D] -> [B, T, D]. With a cache, these are positions start .. start + T - 1 of it.
 
-        A list given as `weights` gets the attention weights [B, H, T, S] appended.
+        A list given as `weights` gets the attention weights [B, H, T, S] appended. With `wanted`, one place in each
+        row, only these look, and only they come out: [B, 1, D].
         """
         batch, length, _ = x.shape
         qkv = self.qkv(x).view(batch, length, -1, self.head_dim)  # [B, T, H + 2 K, C]
-        turned = turn(qkv[:, :, : self.heads + self.kv_heads]).transpose(1, 2)  # queries and keys at once
-        q, k = turned[:, : self.heads], turned[:, self.heads :]
+        turned = turn(qkv[:, :, : self.heads + self.kv_heads])  # queries and keys at once
+        q = chosen(turned[:, :, : self.heads], wanted).transpose(1, 2)  # [B, H, T, C], or one for T
+        k = turned[:, :, self.heads :].transpose(1, 2)  # [B, K, T, C]
         v = qkv[:, :, self.heads + self.kv_heads :].transpose(1, 2)  # [B, K, T, C]
         if cache is not None:
             k, v = cache.extend(start, k, v)  # [B, K, start + T, C]
-        if length == 1 and mask is None and self.window is not None and k.shape[2] > self.window:
+        if q.shape[2] == 1 and mask is None and self.window is not None and k.shape[2] > self.window:
             k, v = k[:, :, -self.window :], v[:, :, -self.window :]
         y = attend(q, k, v, mask, causal=True, kernel=self.kernel, window=self.window, weights=weights)
-        return self.out(y.transpose(1, 2).reshape(batch, length, -1))  # type: ignore[no-any-return]
+        return self.out(y.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
 
     def step_rows(self, x: Tensor, turn: Turn, mask: Tensor | None, layer: int, rows: Rows) -> Tensor:
         """One token of each row, [R, 1, D] -> [R, 1, D]; `mask` [R, 1, 1, S] is true where the row may look."""
@@ -109,9 +112,11 @@ class Block(nn.Module):
         start: int,
         cache: LayerCache | None,
         weights: list[Tensor] | None = None,
+        wanted: Sequence[int] | None = None,
     ) -> Tensor:
-        """[B, T, D] -> [B, T, D]."""
-        x = x + self.attention(self.attention_norm(x), turn, mask, start, cache, weights)
+        """[B, T, D] -> [B, T, D]; of the places `wanted` alone, [B, 1, D], though they look at all before them."""
+        y = self.attention(self.attention_norm(x), turn, mask, start, cache, weights, wanted)
+        x = chosen(x, wanted) + y
         return x + self.mlp(self.mlp_norm(x))  # type: ignore[no-any-return]
 
     def step_rows(self, x: Tensor, turn: Turn, mask: Tensor | None, layer: int, rows: Rows) -> Tensor:
@@ -149,11 +154,14 @@ class Decoder(nn.Module):
         present: Tensor | None = None,
         positions: Tensor | None = None,
         trace: Trace | None = None,
+        wanted: Sequence[int] | None = None,
     ) -> Tensor:
         """Embeddings [B, T, D] -> hidden states [B, T, D]; with a cache they follow what it holds, and join it.
 
         `present`, [B, S] over what the cache holds and T more, is false at padding, which nobody looks at.
-        `positions` [B, T] replace those that the places in the sequence imply.
+        `positions` [B, T] replace those that the places in the sequence imply. Whoever wants one hidden state of each
+        row says so by its place in x: `wanted` -> [B, 1, D], and the last layer computes no other. Neither `present`
+        nor a trace goes with that.
         """
         length, start = x.shape[1], 0 if cache is None else cache.length
         if cache is not None:
@@ -165,6 +173,7 @@ class Decoder(nn.Module):
             else visible_among(present, length, window)
             for window in set(self.config.sliding_windows)
         }
+        last = len(self.blocks) - 1
         for index, block in enumerate(self.blocks):
             layer = None if cache is None else cache.layers[index]
             if self.devices is not None:
@@ -172,7 +181,9 @@ class Decoder(nn.Module):
             if trace is not None:
                 trace.hidden_states.append(x)
             weights = None if trace is None else trace.attentions
-            x = block(x, turn, masks[self.config.sliding_windows[index]], start, layer, weights)
+            window, ends = self.config.sliding_windows[index], wanted if index == last else None
+            mask = masks[window] if ends is None else visible_from(ends, start, length, window, x.device)
+            x = block(x, turn, mask, start, layer, weights, ends)
         if trace is not None:
             trace.hidden_states.append(self.norm(x.to(self.norm.weight.device)))
         if cache is not None:
@@ -225,6 +236,14 @@ def carried(device: torch.device, x: Tensor, turn: Turn, masks: Masks) -> tuple[
         return x, turn, masks
     moved = {window: None if mask is None else mask.to(device) for window, mask in masks.items()}
     return x.to(device), turn.to(device), moved
+
+
+def chosen(x: Tensor, places: Sequence[int] | None) -> Tensor:
+    """One place of each row, [B, T, ...] -> [B, 1, ...]; x itself where all are wanted."""
+    if places is None:
+        return x
+    rows = torch.arange(len(places), device=x.device)
+    return x[rows, torch.tensor(places, device=x.device)][:, None]
 
 
 def causal_loss(logits: Tensor, labels: Tensor, ignore_index: int = -100) -> Tensor:

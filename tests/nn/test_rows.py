@@ -99,3 +99,18 @@ def test_reordering_moves_only_what_differs(decoder):
     scores = decoder.step_rows(torch.tensor([lines[row][2] for row in order]), rows)
     for place, row in enumerate(order):
         torch.testing.assert_close(scores[place], alone(decoder, text, lines[row])[2], rtol=1e-4, atol=1e-4)
+
+
+@torch.inference_mode()
+def test_wanted_positions_are_what_they_are_among_all(decoder):
+    """Also where what follows them is padding, and behind what a cache holds."""
+    x = torch.randn(3, 9, 32, generator=torch.Generator().manual_seed(1))
+    for wanted in ([8, 3, 6], [8, 8, 8]):
+        caches = [KVCache(decoder.config, device=x.device, dtype=x.dtype, batch=3) for _ in range(2)]
+        for start, end in ((0, 2), (2, 9)):
+            places = [min(place, end - 1) - start for place in wanted]
+            everything = decoder(x[:, start:end], caches[0])
+            alone = decoder(x[:, start:end], caches[1], wanted=places)
+            torch.testing.assert_close(alone[:, 0], everything[range(3), places], rtol=1e-4, atol=1e-4)
+        for ours, theirs in zip(caches[0].layers, caches[1].layers, strict=True):
+            torch.testing.assert_close(ours.keys[:, :, :9], theirs.keys[:, :, :9])
