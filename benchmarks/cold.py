@@ -22,7 +22,7 @@ from prepare import photo
 from report import Report, parser
 from timing import rounds
 
-from llavacli_core.checkpoint.place import computes_bfloat16
+from llavacli_core.checkpoint.host import computes_bfloat16
 
 GOAL = 0.6
 QUESTION = "Describe this image in detail."
