@@ -71,6 +71,7 @@ def memory(fit: core.Fit) -> dict[str, Any]:
         "overhead": needs.overhead,
         "total": needs.total,
         "free": None if fit.room is None else fit.room.free,
+        "budget": fit.budget,
         "verdict": fit.verdict,
     }
 
@@ -130,7 +131,8 @@ def _table(found: Report) -> list[str]:
         name = choice["dtype"] if choice["quant"] == "none" else choice["quant"]
         lines.append(f"{name:<10}{_sizes(choice)}  {choice['verdict']}")
     name = wanted["dtype"] if wanted["quant"] == "none" else f"{wanted['quant']} {wanted['dtype']}"
-    free = "" if wanted["free"] is None else f"; {bytes_of(wanted['free'])} free on {wanted['device']}"
+    allowed = "" if wanted["budget"] is None else f"; {bytes_of(wanted['budget'])} allowed"
+    free = "" if wanted["free"] is None else f"{allowed}; {bytes_of(wanted['free'])} free on {wanted['device']}"
     lines += ["", f"as it is  {name} needs {bytes_of(wanted['total'])}{free}: {wanted['verdict']}"]
     return [*lines, f"try       {found['command'] or 'a smaller model: nothing fits'}"]
 

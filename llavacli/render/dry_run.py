@@ -160,8 +160,10 @@ def _memory(needs: dict[str, Any]) -> str:
         "from disk": "fits, but weights are read from disk again and again",
         "too large": "does not fit",
         "spread": "fits, spread",
+        "over budget": "fits, but takes more than is allowed",
     }
-    free = "" if needs["free"] is None else f", {bytes_of(needs['free'])} free"
+    allowed = "" if needs["budget"] is None else f", {bytes_of(needs['budget'])} allowed"
+    free = "" if needs["free"] is None else f"{allowed}, {bytes_of(needs['free'])} free"
     said = verdict.get(needs["verdict"], needs["verdict"])
     return f"memory   {bytes_of(needs['total'])} in {form} on {needs['device']}{free}: {said}"
 

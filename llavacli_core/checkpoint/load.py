@@ -23,6 +23,7 @@ from llavacli_core.checkpoint.spread import spread
 from llavacli_core.checkpoint.stored import Stored, stored_tensors
 from llavacli_core.checkpoint.weights import Plan, by_parameter, has_head, make_plan
 from llavacli_core.config import CaptionerConfig, ModelConfig
+from llavacli_core.errors import BrokenModel
 from llavacli_core.families.names import Table
 from llavacli_core.nn.encoder_decoder import EncoderDecoder
 from llavacli_core.nn.linear import Apart, Linear
@@ -55,8 +56,13 @@ def load_weights(
     check_quantization(placement.quantize, device, tensors)
     if not has_head(tensors, names):
         config = tied(config)
-    with torch.device("meta"):  # shapes alone: nothing is allocated, nothing initialised
-        network = make_network(config, kernel, whole=whole)
+    try:
+        with torch.device("meta"):  # shapes alone: nothing is allocated, nothing initialised
+            network = make_network(config, kernel, whole=whole)
+    except (RuntimeError, OverflowError) as error:  # a product of sizes that no whole number holds
+        raise BrokenModel(
+            f"config.json: sizes beyond all bounds ({error})", hint="the file is damaged or of another kind of model"
+        ) from error
     plan = make_plan(network, tensors, names)
     layout, scheme = None, scheme_for(placement.quantize, device.type)
     if not whole:

@@ -39,15 +39,19 @@ class Fit:
     footprint: Footprint
     room: Room | None  # None where nothing can be told
     swap: int = 0
+    budget: int | None = None  # what --max-memory lets it take of the device
     spread: bool = False  # over several devices, or with layers that are fetched when they are needed
 
     @property
     def verdict(self) -> str:
-        """`fits`, `from disk` (mapped weights find no room and are read again and again), `spread`, or `too large`."""
+        """`fits`, `over budget` (more than is allowed, not more than is free), `spread`, `too large`, or `from disk`.
+
+        The last: mapped weights find no room and are read again and again.
+        """
         if self.spread:
             return "spread"
         if self.room is None or self.footprint.total <= self.room.free:
-            return "fits"
+            return "over budget" if self.budget is not None and self.footprint.total > self.budget else "fits"
         return "from disk" if self.footprint.mapped and self.footprint.pinned <= self.room.free else "too large"
 
     @property
@@ -163,7 +167,7 @@ def advice(
     if not found:
         return "a smaller model, or a computer with more memory"
     choice = next((each for each in found if each.verdict == "fits"), found[-1])
-    slow = "" if choice.verdict == "fits" else ", read from disk again and again"
+    slow = ", read from disk again and again" if choice.verdict == "from disk" else ""
     return f"{choice.flags} needs {gigabytes(choice.footprint.total)}{slow}"
 
 
@@ -191,15 +195,23 @@ def _fit(description: Description | CaptionerDescription, placement: Placement, 
         attention="eager" if placement.attention == "eager" else "sdpa",
         widened=kind == "cpu" and widens(),
     )
+    room = room_of(device)
     return Fit(
         device=device,
         dtype=dtype,
         quant=placement.quantize.name if isinstance(placement.quantize, Scheme) else placement.quantize or "none",
         footprint=footprint(config, form, work),
-        room=room_of(device),
+        room=room,
         swap=free_swap() if kind != "cuda" else 0,
+        budget=None if room is None else _budget(placement, device, room),
         spread=_is_spread(config, placement, form, device),
     )
+
+
+def _budget(placement: Placement, device: str, room: Room) -> int | None:
+    """What a device may take, if that is said."""
+    names = (None, device, device.partition(":")[0])
+    return next((budget.of(room.free) for budget in placement.max_memory if budget.device in names), None)
 
 
 def _is_spread(config: ModelConfig | CaptionerConfig, placement: Placement, form: Form, device: str) -> bool:

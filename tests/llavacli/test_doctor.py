@@ -80,6 +80,19 @@ def test_the_command_asks_for_what_was_asked(here: Run, model: str) -> None:
     assert here(*command[1:], "--dry-run").returncode == 0
 
 
+def test_a_budget_is_held_against_what_is_needed(here: Run, model: str) -> None:
+    asked = ("-m", model, "a.png", "--max-memory", "20MB")
+    found = here("doctor", *asked)
+    assert found.returncode == 0
+    assert b"; 20.0 MB allowed; " in found.stdout
+    assert found.stdout.splitlines()[-2].endswith(b" free on cpu: over budget")
+    plan = here("describe", "--dry-run", *asked).stdout.splitlines()[-1]
+    assert b", 20.0 MB allowed, " in plan
+    assert plan.endswith(b"fits, but takes more than is allowed")
+    roomy = json.loads(here("doctor", "--json", "-m", model, "a.png", "--max-memory", "cpu=4GB").stdout)["memory"]
+    assert (roomy["budget"], roomy["verdict"]) == (4 * 10**9, "fits")
+
+
 def test_a_model_that_does_not_fit(here: Run, model: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fit, "host_memory", lambda: Room(total=2**20, free=2**20))
     monkeypatch.setattr(fit, "free_swap", lambda: 0)

@@ -267,6 +267,12 @@ def test_no_processor(folder):
     assert "preprocessor_config.json" in message
 
 
+def test_sizes_whose_product_is_no_number_are_refused(folder):
+    rewriting.edited(folder, "config.json", lambda values: values["text_config"].update(hidden_size=2**40))
+    with pytest.raises(BrokenModel, match="beyond all bounds"):
+        core.load(str(folder), device="cpu")
+
+
 def test_huge_sizes_are_refused_by_the_weights(folder):
     """A config that asks for terabytes beside a small file takes no memory."""
 
