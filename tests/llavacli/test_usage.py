@@ -83,6 +83,7 @@ def test_every_flag_reaches_the_core(ask: Run, home: Path) -> None:
     result = ask(
         *("describe", "a.png", "-m", "org/present", "--revision", "r1", "--template", "chatml", "--device", "cuda:1"),
         *("--dtype", "bfloat16", "--quant", "4bit", "--attention", "eager", "--offline"),
+        *("--max-memory", "1=20GiB", "--max-memory", "cpu=50%"),
         *("-p", "What?", "-s", "Be brief."),
         *("--max-tokens", "9", "--temperature", "0.5", "--top-p", "0.9", "--top-k", "40", "--min-p", "0.1"),
         *(
@@ -111,6 +112,7 @@ def test_every_flag_reaches_the_core(ask: Run, home: Path) -> None:
         "dtype": "bfloat16",
         "quantize": "4bit",
         "attention": "eager",
+        "max_memory": ["1=20GiB", "cpu=50%"],
         "offline": True,
     }
     assert asked == {
