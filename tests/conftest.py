@@ -21,6 +21,7 @@ settings.load_profile("llavacli-ci" if os.environ.get("CI") else "llavacli")
 
 # The matrices are small: threads would wait for each other, on a busy machine ten times as long as they compute.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # hundreds of processes are started, which read what the first compiles
 os.environ.update(HF_HUB_OFFLINE="1", HF_HUB_DISABLE_PROGRESS_BARS="1", TRANSFORMERS_VERBOSITY="error")
 
 

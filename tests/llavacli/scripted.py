@@ -58,6 +58,7 @@ class Script:
             "load": self.load,
             "download": self.download,
             "is_cached": lambda model, revision=None: not model.startswith("org/absent"),
+            "refuse_impossible": lambda model, placement, revision=None: None,  # there is always room
         }
 
     def load(self, model: str, **options: Any) -> Engine:

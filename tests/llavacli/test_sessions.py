@@ -245,8 +245,8 @@ def test_a_table_on_a_terminal(
         assert screen.end() == 0
         heading, *rows = screen.shown.decode().splitlines()
         assert heading.startswith("\x1b[1mID ")
-        assert re.fullmatch(rf"{second}  [-: \d]{{16}}  2 +{model}\\x1b\[2J\[red\]\\u202e", rows[0])
-        assert re.fullmatch(rf"{first}  [-: \d]{{16}}  2 +{model}猫+…", rows[1])
+        assert re.fullmatch(rf"{second}  [-: \d]{{16}}  1 +{model}\\x1b\[2J\[red\]\\u202e", rows[0])
+        assert re.fullmatch(rf"{first}  [-: \d]{{16}}  1 +{model}猫+…", rows[1])
         assert cell_len(rows[1]) in (columns, columns - 1)
 
 
