@@ -10,7 +10,7 @@ demo: $(VENV)/installed  ## describe an example picture with the embedded checkp
 	$(BIN)/llavacli describe examples/shapes.png
 
 test: $(VENV)/developer  ## the whole test suite
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest
 
 check: $(VENV)/developer  ## what to run before every commit: format, lint, types, import contracts, fast tests
 	$(BIN)/ruff format --check .
