@@ -137,7 +137,8 @@ def test_a_terminal_is_not_read_for_a_picture(terminal: Callable[..., Terminal])
     assert b"no picture given" in screen.shown
 
 
-def test_a_download_has_a_bar_on_a_terminal(terminal: Callable[..., Terminal]) -> None:
+def test_a_download_has_a_bar_on_a_terminal(terminal: Callable[..., Terminal], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HF_HUB_DISABLE_PROGRESS_BARS", raising=False)
     screen = terminal("describe", "a.png", "-m", "org/absent[red]", stdout=False, stderr=True)
     assert screen.end() == 0
     assert b"org/absent[red]" in screen.shown
