@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Sequence
@@ -44,8 +45,16 @@ def named(names: Sequence[str], *, animations: bool = False) -> list[Source]:
         names = [STDIN]
     if names.count(STDIN) > 1:
         raise UsageError("stdin can be read only once", hint="give - once")
-    sources = [Source(name, streams.read_stdin(STDIN_LIMIT) if name == STDIN else name) for name in names]
+    sources = [Source(name, of_stdin() if name == STDIN else name) for name in names]
     return [replace(source, is_clip=_is_clip(source, animations=animations)) for source in sources]
+
+
+def of_stdin() -> bytes:
+    """A picture's or a clip's bytes on stdin; none where it cannot be read."""
+    try:
+        return streams.read_stdin(STDIN_LIMIT)
+    except OSError:
+        return b""
 
 
 def unreadable(source: Source) -> core.errors.InputError | None:
@@ -64,11 +73,22 @@ def unreadable(source: Source) -> core.errors.InputError | None:
         mode = os.stat(source.content).st_mode
     except (FileNotFoundError, NotADirectoryError):
         return core.errors.MissingInput(f"{source.name}: no such file", hint="check the path")
-    except (OSError, ValueError):
-        return None  # there, but closed to us: the core says how
+    except (OSError, ValueError) as error:
+        return too_long(source.name, error)  # else it is there, but closed to us: the core says how
     if stat.S_ISDIR(mode):
         return core.errors.UnreadableInput(f"{source.name}: is a folder, not a picture", hint="name the pictures in it")
     return None
+
+
+def too_long(path: str, error: Exception) -> core.errors.InputError | None:
+    """That a path is longer than the file system takes, if that is what an error says."""
+    import llavacli_core as core
+
+    if not isinstance(error, OSError) or error.errno != errno.ENAMETOOLONG:
+        return None
+    return core.errors.MissingInput(
+        f"{path}: too long a name for the file system", hint="check the path, or name it from a folder nearer to it"
+    )
 
 
 def _is_clip(source: Source, *, animations: bool) -> bool:

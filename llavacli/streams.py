@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import sys
@@ -137,9 +138,12 @@ def stdin_has_input() -> bool:
 
 
 def read_stdin(limit: int) -> bytes:
-    """The bytes on stdin, up to one more than `limit` (the reader's way to see that there are too many)."""
+    """The bytes on stdin, up to one more than `limit` (the reader's way to see that there are too many).
+
+    Raises OSError where it is closed, or open for writing alone, as nohup leaves it.
+    """
     if sys.__stdin__ is None:
-        return b""
+        raise OSError(errno.EBADF, "it is closed")
     return bytes(sys.__stdin__.buffer.read(limit + 1))
 
 

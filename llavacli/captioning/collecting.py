@@ -14,7 +14,7 @@ from llavacli.captioning.picture import Picture
 from llavacli.captioning.walking import Filter, walk
 from llavacli.endings import SHARED_ENDINGS, promises_clip, promises_picture
 from llavacli.failures import UsageError
-from llavacli.sources import STDIN, STDIN_LIMIT, Source, is_url, unreadable
+from llavacli.sources import STDIN, STDIN_LIMIT, Source, is_url, of_stdin, too_long, unreadable
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def collect(names: Sequence[str], options: InputOptions) -> Collected:
 def listed(file: str, *, null: bool) -> list[str]:
     """The paths in a file, or for `-` on stdin; one called `-` is a file of that name."""
     if file == STDIN:
-        data = streams.read_stdin(STDIN_LIMIT)
+        data = _list_on_stdin()
     else:
         try:
             with open(file, "rb") as opened:
@@ -69,6 +69,19 @@ def listed(file: str, *, null: bool) -> list[str]:
     else:  # Windows' editors end lines, and begin files, in a way of their own
         lines = [line.removesuffix(b"\r") for line in data.removeprefix(codecs.BOM_UTF8).split(b"\n")]
     return ["./-" if line == b"-" else os.fsdecode(line) for line in lines if line]
+
+
+def _list_on_stdin() -> bytes:
+    """The list; one without a path is a list as well, but where stdin is closed there is none."""
+    import llavacli_core as core
+
+    try:
+        return streams.read_stdin(STDIN_LIMIT)
+    except OSError as error:
+        raise core.errors.UnreadableInput(
+            f"--files-from -: stdin cannot be read ({error.strerror})",
+            hint="pipe the paths into it, or name the file that holds them",
+        ) from error
 
 
 def _found(paths: Sequence[str], options: InputOptions) -> Iterator[Picture]:
@@ -94,7 +107,9 @@ def _in_folder(folder: str, options: InputOptions) -> Iterator[Picture]:
             yield Picture(path=os.path.join(folder, within), within=within, is_clip=is_clip)
     for inside, error in found.closed:
         path = os.path.join(folder, inside)
-        known = core.errors.UnreadableInput(f"{path}: {error.strerror}", hint="check the folder's permissions")
+        known = too_long(path, error) or core.errors.UnreadableInput(
+            f"{path}: {error.strerror}", hint="check the folder's permissions"
+        )
         yield Picture(path=path, within=inside, error=known)
 
 
@@ -114,6 +129,6 @@ def _of_stdin() -> Picture:
     """The bytes on stdin."""
     import llavacli_core as core
 
-    content = streams.read_stdin(STDIN_LIMIT)
+    content = of_stdin()
     error = None if content else core.errors.UnreadableInput("stdin is empty", hint="pipe a picture into it")
     return Picture(path=STDIN, within=STDIN, is_clip=core.is_video(content), content=content, error=error)

@@ -7,9 +7,11 @@ import csv
 import io
 import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from llavacli.captioning.imagefolder import obstacle
 from llavacli.captioning.ledger import lines
 from llavacli.captioning.outcome import Outcome
 from llavacli.captioning.picture import Picture
@@ -17,6 +19,7 @@ from llavacli.captioning.provenance import LENGTH
 from llavacli.render import record
 
 LONGEST = 2**31 - 1  # characters of a value in CSV: a prompt may have more than the module's 131072
+SEPARATORS = {";": "semicolons", "\t": "tabs"}  # of spreadsheets, in countries where the comma is in numbers
 COLUMNS = ("source", "text", "prompt", "finish_reason", "error", "model", "revision", "fingerprint")
 
 
@@ -31,7 +34,11 @@ class Entry:
 
 
 class Strange(Exception):
-    """A row that no run of ours has written."""
+    """A row that no run of ours has written; `remedy` is what can be done about it, where that is known."""
+
+    def __init__(self, remedy: str | None = None) -> None:
+        super().__init__(remedy)
+        self.remedy = remedy
 
 
 class Format(Protocol):
@@ -107,24 +114,26 @@ class CsvFormat:
 
     def split(self, data: bytes) -> tuple[list[bytes], bytes]:
         """See Format. A row ends where a line does, unless that is within quotes."""
-        rows, begun = [], b""
+        rows, begun, quotes = list[bytes](), list[bytes](), 0
         ended, torn = lines(data)
         for line in ended:
-            begun += line
-            if begun.count(b'"') % 2 == 0:
-                rows.append(begun)
-                begun = b""
-        return rows, begun + torn
+            begun.append(line)
+            quotes += line.count(b'"')
+            if quotes % 2 == 0:
+                rows.append(b"".join(begun))
+                begun.clear()
+        return rows, b"".join([*begun, torn])
 
     def entry(self, row: bytes) -> Entry | None:
         """See Format."""
         if not row.strip():
             return None
+        line = row.removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape")
         try:
-            (values,) = csv.reader([row.removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape")])
+            (values,) = csv.reader([line])
             source, text, prompt, _, error, _, _, fingerprint = values
         except (ValueError, csv.Error) as error:
-            raise Strange from error
+            raise Strange(_remedy(line)) from error
         if tuple(values) == COLUMNS:  # however a spreadsheet has quoted it
             return None
         return Entry(key=source, prompt=prompt or None, text=None if error else text, fingerprint=fingerprint or None)
@@ -167,12 +176,11 @@ class MetadataFormat:
         """The picture, its error that `datasets` would not find it, or even could not read the file, by this name."""
         import llavacli_core as core
 
-        key = self.key(picture)
-        if picture.error is not None or not ("\\" in key or any("\udc80" <= letter <= "\udcff" for letter in key)):
+        what = obstacle(self.key(picture))
+        if picture.error is not None or what is None:
             return picture
         error = core.errors.UnsuitableOption(
-            f"{picture.path}: the datasets library takes no name with a backslash, or that is no UTF-8",
-            hint="rename it, or use -o FILE.jsonl",
+            f"{picture.path}: the datasets library takes no name {what}", hint="rename it, or use -o FILE.jsonl"
         )
         return replace(picture, error=error)
 
@@ -219,6 +227,16 @@ def _json(row: bytes) -> dict[str, Any] | None:
     if not isinstance(found, dict):
         raise Strange
     return found
+
+
+def _remedy(line: str) -> str | None:
+    """What to do about a row that is one of ours but for what separates its values."""
+    for separator, name in SEPARATORS.items():
+        with suppress(ValueError, csv.Error):
+            (values,) = csv.reader([line], delimiter=separator)
+            if len(values) == len(COLUMNS):
+                return f"save it with commas between values, not with {name} as Excel does in some countries"
+    return None
 
 
 def _csv_row(values: tuple[str, ...]) -> bytes:

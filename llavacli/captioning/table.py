@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from llavacli.captioning.formats import Entry, Format, Strange
 from llavacli.captioning.journal import Journal
 from llavacli.captioning.ledger import Ledger
 from llavacli.captioning.outcome import Outcome, State
 from llavacli.captioning.picture import Item
 from llavacli.failures import UsageError
+
+SHOWN = 5  # numbers of lines in one message
 
 
 class Table:
@@ -86,12 +90,8 @@ class Table:
 
     def _read(self) -> None:
         """Take in what is there, and mend the end; refuse a file that is not ours, before a byte of it is changed."""
-        for number, row in enumerate(self._ledger.rows, 1):
-            try:
-                self._add(self._form.entry(row))
-            except Strange:
-                raise self._refused(f"line {number} is no caption of ours") from None
         torn = self._ledger.torn
+        self._take_in(self._ledger.rows, torn)
         if torn and not self._entries and not self._form.may_begin(torn):
             raise self._refused("it holds something else")
         keep = bool(torn) and self._form.is_whole(torn)
@@ -103,6 +103,27 @@ class Table:
             self._entries.append(None)
         self._ledger.rows = []
 
+    def _take_in(self, rows: Sequence[bytes], torn: bytes) -> None:
+        """Whole rows; and if the rest holds some, it is not torn: somewhere in it a quote is too many."""
+        line, strange, remedies = 1, list[int](), list[str | None]()
+        for row in rows:
+            try:
+                self._add(self._form.entry(row))
+            except Strange as error:
+                strange.append(line)
+                remedies.append(error.remedy)
+            line += row.count(b"\n")
+        if any(map(self._form.is_whole, torn.split(b"\n")[1:])):
+            strange.append(line)
+        if not strange:
+            return
+        some = _enumerated(strange)
+        remedy = remedies[0] if remedies else None
+        if remedy is None and any(self._entries):
+            remedy = f"mend or remove {some}, and the run goes on where it was"
+        verb = "is no caption" if len(strange) == 1 else "are no captions"
+        raise self._refused(f"{some} {verb} of ours", remedy)
+
     def _add(self, entry: Entry | None) -> None:
         """One row more. It replaces an earlier one of the same picture and prompt: then a run was ended in between."""
         self._entries.append(entry)
@@ -113,5 +134,14 @@ class Table:
         self._replaced.update(same)
         places.append(len(self._entries) - 1)
 
-    def _refused(self, why: str) -> UsageError:
-        return UsageError(f"{self._ledger.title}: exists, and {why}", hint="name another file with -o")
+    def _refused(self, why: str, remedy: str | None = None) -> UsageError:
+        hint = "name another file with -o" if remedy is None else f"{remedy}; or name another file with -o"
+        return UsageError(f"{self._ledger.title}: exists, and {why}", hint=hint)
+
+
+def _enumerated(lines: Sequence[int]) -> str:
+    """`line 3`, `lines 3, 7`, `lines 3, 7, 8, 9, 12 and 30 more`."""
+    if len(lines) == 1:
+        return f"line {lines[0]}"
+    more = f" and {len(lines) - SHOWN} more" if len(lines) > SHOWN else ""
+    return f"lines {', '.join(map(str, lines[:SHOWN]))}{more}"

@@ -273,13 +273,87 @@ def test_a_csv_that_a_spreadsheet_has_saved_goes_on(ask: Run, photos: Path) -> N
         ]
 
 
-def test_metadata_names_nothing_that_would_keep_datasets_from_reading_the_rest(ask: Run, photos: Path) -> None:
-    """A name that is no UTF-8 breaks its reader of JSON, and a backslash is a slash to it."""
-    os.rename(photos / "a2.png", os.fsencode(photos) + b"/caf\xe9.png")
-    os.rename(photos / "a10.png", photos / "back\\slash.png")
+@pytest.mark.parametrize(
+    ("separator", "said"), [(";", b"commas between values, not with semicolons"), ("\t", b"not with tabs")]
+)
+def test_a_csv_without_commas_is_told_of(ask: Run, photos: Path, separator: str, said: bytes) -> None:
+    """As Excel saves it where the comma is in numbers."""
+    ask("caption", "-q", "photos", "-o", "out.csv")
+    with open("out.csv", newline="") as file:
+        kept = list(csv.reader(file))
+    with open("out.csv", "w", encoding="utf-8-sig", newline="") as file:
+        csv.writer(file, delimiter=separator).writerows(kept)
+    before = Path("out.csv").read_bytes()
+    result = ask("caption", "-q", "photos", "-o", "out.csv", script={"load": "fault"})
+    assert result.returncode == 2
+    assert said in result.stderr
+    assert Path("out.csv").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("output", "end"),
+    [
+        ("out.jsonl", b'"}'),
+        ("out.csv", b",more"),
+        ("out.csv", b',"'),
+        ("out.csv", b'"'),
+        ("photos/metadata.jsonl", b","),
+    ],
+)
+def test_without_a_broken_line_the_rest_of_a_file_goes_on(ask: Run, photos: Path, output: str, end: bytes) -> None:
+    """Nothing is cut off, what the hint says is where the line is, and it is enough."""
+    run = ["caption", "-q", "photos", "-o", output]
+    ask(*run, script={"pieces": ["A red circle."]})
+    lines = Path(output).read_bytes().splitlines()
+    broken = len(lines) - 2  # of three captions the second
+    Path(output).write_bytes(b"\n".join([*lines[:broken], lines[broken] + end, *lines[broken + 1 :], b""]))
+    before = Path(output).read_bytes()
+    result = ask(*run, script={"load": "fault"})
+    assert result.returncode == 2
+    assert b"mend or remove line %d, and the run goes on" % (broken + 1) in result.stderr
+    assert Path(output).read_bytes() == before
+    Path(output).write_bytes(b"\n".join([*lines[:broken], *lines[broken + 1 :], b""]))
+    assert ask(*run, script={"log": "log"}).returncode == 0
+    assert len(log()) == 1
+    assert len(Path(output).read_bytes().splitlines()) == len(lines)
+
+
+def test_broken_lines_are_counted_as_an_editor_does(ask: Run, photos: Path) -> None:
+    """The caption before has a line break in it."""
+    ask("caption", "-q", "photos", "-o", "out.csv", "--limit", "1", script={"pieces": ["one\ntwo"]})
+    with open("out.csv", "a") as file:
+        file.write("mine\n" * 7)
+    result = ask("caption", "-q", "photos", "-o", "out.csv")
+    assert b"and lines 4, 5, 6, 7, 8 and 2 more are no captions of ours (hint: mend or remove lines 4" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        (b"caf\xe9.png", b"that is no UTF-8"),
+        (b"back\\slash.png", b"with a backslash"),
+        (b"a::b.png", b"with :: in it"),
+        (b"$HOME.png", b"that holds a variable"),
+        (b"x ${HOME}.png", b"that holds a variable"),
+    ],
+)
+def test_metadata_names_nothing_that_would_keep_datasets_from_reading_the_rest(
+    ask: Run, photos: Path, name: bytes, said: bytes
+) -> None:
+    """What each does to that library is told in captioning/imagefolder.py."""
+    os.rename(photos / "a2.png", os.fsencode(photos) + b"/" + name)
     result = ask("caption", "-q", "photos", "-o", "photos/metadata.jsonl")
-    assert (result.returncode, result.stderr.count(b"takes no name with a backslash, or that is no UTF-8")) == (3, 2)
-    assert rows("photos/metadata.jsonl") == [{"file_name": "sub/c.jpg", "text": CAPTION}]
+    assert (result.returncode, result.stderr.count(b"the datasets library takes no name " + said)) == (3, 1)
+    assert [row["file_name"] for row in rows("photos/metadata.jsonl")] == ["a10.png", "sub/c.jpg"]
+
+
+@pytest.mark.parametrize(
+    "name", ["$unset.png", "~a.png", "::b.png", "a:b.png", "100%.png", "a$.png", "$1.png", "é.png"]
+)
+def test_metadata_names_what_datasets_can_read(ask: Run, photos: Path, name: str) -> None:
+    os.rename(photos / "a2.png", photos / name)
+    assert ask("caption", "-q", "photos", "-o", "photos/metadata.jsonl").returncode == 0
+    assert name in [row["file_name"] for row in rows("photos/metadata.jsonl")]
 
 
 def test_a_sidecar_that_is_there_stays(ask: Run, photos: Path) -> None:

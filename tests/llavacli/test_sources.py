@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import socket
 import subprocess
 from pathlib import Path
@@ -77,6 +78,38 @@ def test_closed_stdin(home: Path) -> None:
         result = shell(f"@ describe {args} <&-")
         assert (result.returncode, result.stdout) == (code, b"")
         assert b"Traceback" not in result.stderr
+
+
+def test_a_list_on_closed_stdin_is_no_empty_list(home: Path) -> None:
+    """nohup leaves stdin open for writing alone."""
+    for how in ("<&-", "0> other"):
+        result = shell(f"@ caption -q --files-from - {how}")
+        assert (result.returncode, result.stdout, result.stderr.count(b"\n")) == (4, b"", 1)
+        assert b"stdin cannot be read" in result.stderr
+        assert shell(f"@ describe - {how}").returncode == 4
+    assert shell("@ caption -q --files-from - < /dev/null").returncode == 0
+
+
+def test_a_name_that_is_too_long_is_said_to_be(ask: Run, home: Path) -> None:
+    name = "x" * 300 + ".png"
+    Path("list").write_text(f"{name}\na.png\n")
+    for args in (["describe", "a.png", name], ["caption", "--files-from", "list"]):
+        result = ask(*args)
+        assert result.returncode == 3
+        assert b".png: too long a name for the file system (hint: check the path" in result.stderr
+
+
+def test_a_folder_that_is_too_deep_is_one_error(ask: Run, home: Path) -> None:
+    Path("deep").mkdir()
+    shutil.copy("a.png", "deep")
+    os.chdir("deep")
+    for _ in range(25):
+        os.mkdir("x" * 200)
+        os.chdir("x" * 200)
+    os.chdir(home)
+    result = ask("caption", "-q", "deep")
+    assert (result.returncode, result.stdout) == (3, b"deep/a.png\tA red circle.\n")
+    assert b"too long a name for the file system (hint: check the path, or name it from" in result.stderr
 
 
 ODD_NAMES = [b"caf\xe9.png", b"two\nlines.png", b"\x1b[31mred.png", "\u202egnp.a".encode(), b"[red].png"]
