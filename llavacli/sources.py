@@ -34,6 +34,11 @@ def is_url(name: str) -> bool:
     return name.lower().startswith(("http://", "https://"))
 
 
+def url_path(url: str) -> str:
+    """A URL without its query and its fragment: it ends as the file's name does."""
+    return url.partition("#")[0].partition("?")[0]
+
+
 def named(names: Sequence[str], *, animations: bool = False) -> list[Source]:
     """The sources in order; stdin is read for `-`, or when nothing is named and it is a pipe or a file.
 
@@ -96,7 +101,7 @@ def _is_clip(source: Source, *, animations: bool) -> bool:
     import llavacli_core as core
 
     if isinstance(source.content, str) and is_url(source.content):
-        path = source.content.partition("?")[0].partition("#")[0].lower()
+        path = url_path(source.content).lower()
         return path.endswith(CLIP_ENDINGS) or (animations and path.endswith(".gif"))
     if unreadable(source) is not None:
         return False

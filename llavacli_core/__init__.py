@@ -76,6 +76,7 @@ if TYPE_CHECKING:
     from llavacli_core.media.marking import draw_marks as draw_marks
     from llavacli_core.media.recognition import is_animated as is_animated
     from llavacli_core.media.recognition import is_picture as is_picture
+    from llavacli_core.media.source import local_path as local_path
     from llavacli_core.messages import Image as Image
     from llavacli_core.messages import Message as Message
     from llavacli_core.messages import Video as Video
@@ -145,6 +146,7 @@ else:
         "is_video": "media.footage",
         "draw_marks": "media.marking",
         "is_picture": "media.recognition",
+        "local_path": "media.source",
         "Image": "messages",
         "Message": "messages",
         "Video": "messages",

@@ -35,6 +35,8 @@ class Asker:
 
     def check(self, item: Item, info: core.ModelInfo) -> None:
         """Refuse words for a model that reads none, or clips for one that sees none."""
+        if self.question.prompt is None and item.prompt is not None and not info.takes_prompt:
+            raise UsageError("this model writes captions without a prompt", hint="leave out --prompt-file")
         self.messages(item, info)
         if item.picture.is_clip and not info.takes_videos:
             raise UsageError("this model takes no videos", hint="leave out --videos, or choose a model that does")

@@ -14,7 +14,7 @@ from llavacli.captioning.picture import Picture
 from llavacli.captioning.walking import Filter, walk
 from llavacli.endings import SHARED_ENDINGS, promises_clip, promises_picture
 from llavacli.failures import UsageError
-from llavacli.sources import STDIN, STDIN_LIMIT, Source, is_url, of_stdin, too_long, unreadable
+from llavacli.sources import STDIN, STDIN_LIMIT, Source, is_url, of_stdin, too_long, unreadable, url_path
 
 
 @dataclass(frozen=True)
@@ -89,10 +89,25 @@ def _found(paths: Sequence[str], options: InputOptions) -> Iterator[Picture]:
     for path in paths:
         if path == STDIN:
             yield _of_stdin()
-        elif not is_url(path) and os.path.isdir(path):
-            yield from _in_folder(path, options)
+        elif is_url(path):
+            yield Picture(path=path, within=path, is_clip=promises_clip(url_path(path)))
         else:
-            yield _named(path)
+            yield from _on_disk(path, options)
+
+
+def _on_disk(name: str, options: InputOptions) -> Iterator[Picture]:
+    """What a path stands for; a file:// URL, as file managers list them, is the path that it means."""
+    import llavacli_core as core
+
+    try:
+        path = (core.local_path(name) if "://" in name else None) or name
+    except core.errors.UrlError as error:
+        yield Picture(path=name, within=name, error=error)
+        return
+    if os.path.isdir(path):
+        yield from _in_folder(path, options)
+    else:
+        yield _named(path)
 
 
 def _in_folder(folder: str, options: InputOptions) -> Iterator[Picture]:
@@ -114,15 +129,11 @@ def _in_folder(folder: str, options: InputOptions) -> Iterator[Picture]:
 
 
 def _named(path: str) -> Picture:
-    """A file or a URL that was named."""
+    """A file that was named."""
     import llavacli_core as core
 
-    within = path if is_url(path) else os.path.basename(path)
-    source = Source(path, path)
-    error = unreadable(source)
-    if is_url(path):
-        return Picture(path=path, within=within, is_clip=promises_clip(path.partition("?")[0]))
-    return Picture(path=path, within=within, is_clip=error is None and core.is_video(path), error=error)
+    error = unreadable(Source(path, path))
+    return Picture(path=path, within=os.path.basename(path), is_clip=error is None and core.is_video(path), error=error)
 
 
 def _of_stdin() -> Picture:

@@ -103,7 +103,7 @@ def _is_metadata(output: str | None) -> bool:
 
 
 def _check_file(output: str, pictures: Sequence[Picture]) -> None:
-    """Refuse a file whose kind is not known, and pictures that ImageFolder would not find."""
+    """Refuse a file whose kind is not known, and pictures that ImageFolder would not find, or clips among them."""
     if output in ("", STDOUT):
         raise UsageError(
             "--output is for files alone",
@@ -120,6 +120,11 @@ def _check_file(output: str, pictures: Sequence[Picture]) -> None:
                 f"{picture.path}: is not in the folder of {output}",
                 hint="write metadata.jsonl into the pictures' folder",
             )
+    if len({picture.is_clip for picture in pictures}) > 1:
+        raise UsageError(
+            f"{output}: ImageFolder reads pictures alone, VideoFolder clips alone, and here are both",
+            hint="leave out --videos or the pictures, or use -o FILE.jsonl",
+        )
 
 
 def _table(output: str, shard: Shard) -> Table:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from llavacli.sources import STDIN, Source, is_url
+from llavacli.sources import STDIN, Source, is_url, url_path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,7 @@ class Picture:
     @property
     def name(self) -> str:
         """Its file's name."""
-        return os.path.basename(self.path)
+        return os.path.basename(url_path(self.path) if is_url(self.path) else self.path)
 
     @property
     def folder(self) -> str:

@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 MAX_PIXELS = 178_956_970  # where Pillow, left as it is, refuses too
 MAX_EDGE = 100_000  # resizing goes through (target width) x (picture height); one-pixel strips may be very long
 
+REMEDIES = {  # what to do about kinds of files that no conversion makes pictures
+    "an HTML page": "name the picture itself, not a page about it",
+    "a ZIP archive or an office document": "unpack it, and name the pictures in it",
+    "gzip-compressed data": "unpack it first",
+    "a Git LFS pointer, not the file itself": "fetch the file with git lfs pull",
+}
+
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -88,7 +95,7 @@ def _of_another_kind(data: bytes, kind: str, name: str) -> UnreadableInput:
     elif is_sound(data):
         what, hint = "neither a picture nor a video", "give a picture or a video"
     elif not is_clip(data):
-        what, hint = "cannot be read as a picture", "convert it to JPEG or PNG first"
+        what, hint = "cannot be read as a picture", REMEDIES.get(kind, "convert it to JPEG or PNG first")
     elif name.lower().startswith(("http://", "https://")):
         what, hint = "cannot be read as a picture", "download it and name the file, or name a URL that ends in .mp4"
     else:

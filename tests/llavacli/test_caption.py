@@ -427,7 +427,7 @@ def test_a_captioner_is_asked_nothing(ask: Run, photos: Path) -> None:
     Path("prompts").write_text("one\ntwo\n")
     result = ask("caption", "photos", "-o", "out.jsonl", "--prompt-file", "prompts", script=script)
     assert result.returncode == 2
-    assert b"captions without a prompt" in result.stderr
+    assert b"captions without a prompt (hint: leave out --prompt-file)" in result.stderr
     assert not Path("out.jsonl").exists()
 
 
@@ -466,6 +466,7 @@ def test_shards_are_the_whole(ask: Run, photos: Path) -> None:
         (["photos", "--sidecar", ".png"], "would make pictures of captions"),
         (["photos", "--shard", "3/2"], "--shard 3/2 is no part of a whole"),
         (["photos", "-b", "0"], "--batch 0 is neither auto nor a number"),
+        (["photos", "--videos", "-o", "photos/metadata.jsonl"], "VideoFolder clips alone, and here are both"),
         (["photos", "--retry-failed"], "--retry-failed is about captions that are kept"),
         (["photos", "--existing", "stale"], "--existing stale is about captions that are kept"),
         (["a.png", "-o", "photos/metadata.jsonl"], "a.png: is not in the folder of photos/metadata.jsonl"),

@@ -73,6 +73,30 @@ def test_globs(tree: Path, which: dict[str, list[str]], expected: list[str]) -> 
     assert walk("t", Filter(**which)).files == expected  # type: ignore[arg-type]
 
 
+def test_a_file_url_is_the_path_that_it_means(tree: Path) -> None:
+    """File managers copy files as such; each file is captioned once, and has a place for a sidecar."""
+    (tree / "t/in/up").unlink()
+    os.rename("t/b.png", "t/my b.png")
+    pictures = collect(
+        [(tree / "t/my b.png").as_uri(), "t/my b.png", (tree / "t/in").as_uri()], InputOptions()
+    ).pictures
+    assert [picture.name for picture in pictures] == ["my b.png", "a1.png", "a9.PNG", "A10.png"]
+    assert pictures[0].folder == str(tree / "t")
+    assert {picture.error for picture in pictures} == {None}
+
+
+def test_other_urls_are_known_to_fail_before_a_model_is_loaded(home: Path) -> None:
+    urls = ("ftp://example.org/a.png", "file://elsewhere/a.png", "https://example.org/b.png")
+    pictures = collect(urls, InputOptions()).pictures
+    assert [picture.error is not None for picture in pictures] == [True, True, False]
+
+
+@pytest.mark.parametrize("url", ["https://example.org/x/a.mp4?size=2#t=1", "https://example.org/x/a.mp4#/b.png"])
+def test_the_name_of_a_url_is_that_of_its_file(home: Path, url: str) -> None:
+    (picture,) = collect([url], InputOptions(videos=True)).pictures
+    assert (picture.name, picture.is_clip, picture.path) == ("a.mp4", True, url)
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_a_closed_folder_is_one_error(tree: Path) -> None:
     (tree / "t/in").chmod(0)
