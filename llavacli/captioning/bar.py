@@ -10,6 +10,7 @@ from llavacli.streams import Notes
 
 EVERY = 0.1  # seconds between two drawings
 FULL, EMPTY, WIDTH = "█", "░", 20
+NARROW = 70  # columns; with fewer, there may be no room for the bar besides what the figures say of a long run
 CLEAR = "\r\x1b[2K"
 
 
@@ -35,11 +36,12 @@ class Bar:
             self._drawn_at = None
 
     def _line(self) -> str:
-        """The line, no wider than the terminal; where there is no room for both, the figures alone."""
+        """The line, no wider than the terminal; in a narrow one the figures alone, however many they are now."""
+        columns = max(_columns() - 1, 0)
+        if columns < NARROW:
+            return self._tally.progress(columns)
         done = WIDTH * self._tally.ended // max(self._tally.total, 1)
-        figures, columns = self._tally.progress(), _columns() - 1
-        text = f"{FULL * done}{EMPTY * (WIDTH - done)} {figures}"
-        return text if len(text) <= columns else figures[: max(columns, 0)]
+        return f"{FULL * done}{EMPTY * (WIDTH - done)} {self._tally.progress(columns - WIDTH - 1)}"
 
 
 def _columns() -> int:

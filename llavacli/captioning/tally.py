@@ -34,15 +34,17 @@ class Tally:
         """Items of this run that are done with, one way or the other."""
         return self.captioned + self.failures
 
-    def progress(self) -> str:
-        """One line on how far it is: `12/200  3.4/s  120 tokens/s  1 failed  0:55 left`."""
+    def progress(self, columns: int) -> str:
+        """One line on how far it is: `12/200  3.4/s  120 tokens/s  1 failed  0:55 left`, or what there is room for."""
         rate = self._rate(self.ended)
-        parts = [f"{self.ended}/{self.total}", f"{rate:.1f}/s", f"{self._rate(self.tokens):.0f} tokens/s"]
-        if self.failures:
-            parts.append(f"{self.failures} failed")
-        if self.ended:
-            parts.append(f"{clock((self.total - self.ended) / rate)} left")
-        return "  ".join(parts)
+        speeds = [f"{rate:.1f}/s", f"{self._rate(self.tokens):.0f} tokens/s"]
+        ends = [f"{self.failures} failed"] if self.failures else []
+        ends += [f"{clock((self.total - self.ended) / rate)} left"] if self.ended else []
+        for shown in (speeds, speeds[:1], []):
+            line = "  ".join([f"{self.ended}/{self.total}", *shown, *ends])
+            if len(line) <= columns:
+                return line
+        return line[:columns]
 
     def summary(self) -> str:
         """The line at the end: `180 captioned, 20 failed (20 input_unreadable); 12.3 s, 14.6 pictures/s, ...`."""
