@@ -58,10 +58,17 @@ class Failure:
 
     def about(self, title: str) -> Failure:
         """The same, its message headed by the source it is about, if it does not name it itself."""
-        return self if self.message.startswith(title) else replace(self, message=f"{title}: {self.message}")
+        return self if is_about(self.message, title) else replace(self, message=f"{title}: {self.message}")
 
     def __str__(self) -> str:
         return f"{self.message} (hint: {self.hint})" if self.hint else self.message
+
+
+def is_about(message: str, name: str) -> bool:
+    """Whether a message is headed by a source's name: as it is, or as the core shows it, escaped and shortened."""
+    import llavacli_core as core
+
+    return message.startswith((f"{name}: ", f"{core.shown(name)}: "))
 
 
 def failure(error: BaseException) -> Failure:

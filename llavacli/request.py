@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from llavacli.failures import UsageError
+from llavacli.failures import UsageError, is_about
 from llavacli.options import GenerationOptions
 from llavacli.sources import Source, unreadable
 
@@ -107,7 +107,7 @@ class Request:
 
     def about(self, warning: str) -> str:
         """A warning headed by what it is about, if it does not name one of the sources itself."""
-        names_one = any(warning.startswith(f"{source.name}: ") for source in self.sources)
+        names_one = any(is_about(warning, source.name) for source in self.sources)
         return warning if names_one else f"{self.title}: {warning}"
 
     @property

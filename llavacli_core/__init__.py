@@ -74,6 +74,7 @@ if TYPE_CHECKING:
     from llavacli_core.marks import Mark as Mark
     from llavacli_core.media.footage import is_video as is_video
     from llavacli_core.media.marking import draw_marks as draw_marks
+    from llavacli_core.media.names import shown as shown
     from llavacli_core.media.recognition import is_animated as is_animated
     from llavacli_core.media.recognition import is_picture as is_picture
     from llavacli_core.media.source import local_path as local_path
@@ -146,6 +147,7 @@ else:
         "is_video": "media.footage",
         "draw_marks": "media.marking",
         "is_picture": "media.recognition",
+        "shown": "media.names",
         "local_path": "media.source",
         "Image": "messages",
         "Message": "messages",

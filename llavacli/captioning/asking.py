@@ -41,6 +41,10 @@ class Asker:
         if item.picture.is_clip and not info.takes_videos:
             raise UsageError("this model takes no videos", hint="leave out --videos, or choose a model that does")
 
+    def about(self, item: Item, warning: str) -> str:
+        """A warning of the core, headed by the picture's name once."""
+        return _request(item).about(warning)
+
     def answered(self, item: Item, done: core.Done, info: core.ModelInfo, load: float) -> dict[str, Any]:
         """The record of an answer."""
         empty = self._record(item, info, done.max_tokens)

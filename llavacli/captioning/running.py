@@ -66,7 +66,7 @@ class Run:
         self.tally.cut += done.finish_reason == "length"
         for warning in done.warnings:
             self.bar.clear()
-            self.notes.warning(f"{task.item.picture.path}: {warning}")
+            self.notes.warning(self.asker.about(task.item, warning))
 
     def _keep(self, task: Task, record: dict[str, Any], what: Failure | None, made_by: str | None) -> None:
         outcome = Outcome(item=task.item, record=record, failure=what, fingerprint=made_by)

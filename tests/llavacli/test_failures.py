@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,22 @@ def test_warnings_are_said_unless_quiet(ask: Run) -> None:
     script = {"warnings": ["seen once only"]}
     assert b"llavacli: warning: a.png: seen once only\n" in ask("describe", "a.png", script=script).stderr
     assert ask("describe", "-q", "a.png", script=script).stderr == b""
+
+
+@pytest.mark.parametrize("name", ["a.png", "two\nlines.png", "caf\udce9.png", f"{'x' * 240}.png"])
+@pytest.mark.parametrize("command", ["describe", "caption"])
+def test_a_source_is_named_once(ask: Run, home: Path, name: str, command: str) -> None:
+    """Also where the core shows its name in another way."""
+    os.rename("b.png", name)
+    said = f"{core.shown(name)}: it is cut off"
+    warned = ask(command, name, script={"warnings": [said]})
+    assert warned.stderr.count(b"cut off") == 1
+    assert f"\nllavacli: warning: {said}\n" in warned.stderr.decode()
+    Path(name).write_bytes(b"no picture")
+    with pytest.raises(core.errors.UnreadableInput) as caught:
+        core.draw_marks(name, ())
+    failed = failure(caught.value)
+    assert failed.about(name) == failed
 
 
 def test_a_failure_on_the_way_keeps_stdout_clean(ask: Run) -> None:
