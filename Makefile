@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+IN_TWO := --numprocesses 2 --dist loadfile  # two processes share the test files; plain `pytest` is one
 BENCHMARKS := startup cold prepare load decode ttft turns video workers quantization caption
 
 .PHONY: demo test check bench clean
@@ -10,14 +11,14 @@ demo: $(VENV)/installed  ## describe an example picture with the embedded checkp
 	$(BIN)/llavacli describe examples/shapes.png
 
 test: $(VENV)/developer  ## the whole test suite
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(IN_TWO)
 
 check: $(VENV)/developer  ## what to run before every commit: format, lint, types, import contracts, fast tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest $(IN_TWO) -m "not slow"
 
 bench: $(VENV)/developer  ## the promises of speed at small sizes, each against the reference in the same run, in five minutes
 	failed=0; for script in $(BENCHMARKS); do $(BIN)/python benchmarks/$$script.py || failed=1; done; exit $$failed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -83,17 +84,19 @@ def exists(pid: int) -> bool:
 
 
 def test_nothing_is_left(opener: Opener):
+    """Less may be there than before: what earlier tests in this process left is cleared away when it happens to be."""
+    gc.collect()  # files that nobody holds any more do not make room for ones that are left
     before, shared = children(), set(os.listdir("/dev/shm"))
     files = len(os.listdir("/proc/self/fd"))
     with Workers(opener, 3) as opened:
         opened(Image(PNG))
         assert len(children() - before) == 3
-    assert children() == before
+    assert children() <= before
     with pytest.raises(ZeroDivisionError), Workers(opener, 2) as opened:
         1 / 0  # noqa: B018
-    assert children() == before
-    assert set(os.listdir("/dev/shm")) == shared
-    assert len(os.listdir("/proc/self/fd")) == files
+    assert children() <= before
+    assert set(os.listdir("/dev/shm")) <= shared
+    assert len(os.listdir("/proc/self/fd")) <= files
 
 
 @pytest.mark.parametrize("how", ["stop", "close"])
@@ -115,7 +118,7 @@ def test_a_batch_that_is_given_up_waits_for_no_picture(how: str):
         generation.stop()
         list(generation)
     assert time.monotonic() - started < 10
-    assert children() == before
+    assert children() <= before
 
 
 @pytest.mark.usefixtures("misled")

@@ -273,6 +273,9 @@ class Generation(Iterator[core.Event]):
 if __name__ == "__main__":
     for name, function in Script(json.loads(os.environ.get("SCRIPT", "{}"))).functions().items():
         setattr(core, name, function)
+    from llavacli import lean_torch
     from llavacli.__main__ import main
+
+    lean_torch.import_torch = lambda *, tracing: None  # nothing here computes, and it takes a second or two
 
     main()

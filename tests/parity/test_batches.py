@@ -1,5 +1,6 @@
 """Requests answered together are answered as each alone, token for token."""
 
+import functools
 import itertools
 import threading
 from dataclasses import replace
@@ -47,13 +48,22 @@ def collected(batch):
     return texts, last, order
 
 
+@pytest.fixture(scope="module")
+def singly(engine):
+    """What `mixed(24)` is answered by a base checkpoint, each request alone."""
+
+    @functools.cache
+    def answers(base):
+        return [finish(engine(base).generate(messages, sampling)) for messages, sampling in mixed(24)]
+
+    return answers
+
+
 @pytest.mark.parametrize("rows", [1, 5, 24, "auto"])
 @pytest.mark.parametrize("base", ["llava-1.5", "next-mistral-window"])
-def test_a_batch_equals_single_runs(base, rows, engine):
-    requests = mixed(24)
-    texts, last, _ = collected(engine(base).batch(requests, rows=rows))
-    for index, (messages, sampling) in enumerate(requests):
-        alone = finish(engine(base).generate(messages, sampling))
+def test_a_batch_equals_single_runs(base, rows, engine, singly):
+    texts, last, _ = collected(engine(base).batch(mixed(24), rows=rows))
+    for index, alone in enumerate(singly(base)):
         done = last[index]
         assert done.token_ids == alone.token_ids
         assert done.text == alone.text == texts.get(index, "")
