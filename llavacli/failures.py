@@ -58,7 +58,8 @@ class Failure:
 
     def about(self, title: str) -> Failure:
         """The same, its message headed by the source it is about, if it does not name it itself."""
-        return self if is_about(self.message, title) else replace(self, message=f"{title}: {self.message}")
+        heading = title or "''"
+        return self if is_about(self.message, heading) else replace(self, message=f"{heading}: {self.message}")
 
     def __str__(self) -> str:
         return f"{self.message} (hint: {self.hint})" if self.hint else self.message

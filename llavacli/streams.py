@@ -14,10 +14,21 @@ from llavacli.render.text import escaped
 Color = Literal["auto", "always", "never"]
 
 
+MAKE_ROOM = "write elsewhere, or make room"
+_REMEDIES = {  # by what the system says against writing a file
+    errno.ENOENT: "make its folder first",
+    errno.ENOTDIR: "make its folder first",
+    errno.EACCES: "write where you may, or change the permissions",
+    errno.EPERM: "write where you may, or change the permissions",
+    errno.EROFS: "write elsewhere: nothing there can be changed",
+    errno.ENAMETOOLONG: "shorten its name",
+}
+
+
 class OutputError(Exception):
     """stdout or a file takes no more; `exit_code` says why."""
 
-    def __init__(self, message: str, exit_code: int, *, hint: str = "write elsewhere, or make room") -> None:
+    def __init__(self, message: str, exit_code: int, *, hint: str = MAKE_ROOM) -> None:
         super().__init__(message)
         self.exit_code = exit_code
         self.hint = hint
@@ -127,6 +138,12 @@ def output_error(error: OSError) -> OutputError:
     if isinstance(error, BrokenPipeError):
         return OutputError("the reader closed the pipe", READER_GONE)
     return OutputError(f"cannot write to standard output: {error.strerror}", CANNOT_WRITE)
+
+
+def cannot_write(path: str, error: OSError) -> OutputError:
+    """A failed write to a file."""
+    message = f"cannot write {path}: {error.strerror or error}"
+    return OutputError(message, CANNOT_WRITE, hint=_REMEDIES.get(error.errno or 0, MAKE_ROOM))
 
 
 def stdin_has_input() -> bool:

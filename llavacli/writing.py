@@ -6,8 +6,7 @@ import os
 import stat
 from contextlib import suppress
 
-from llavacli.failures import CANNOT_WRITE
-from llavacli.streams import OutputError
+from llavacli.streams import cannot_write
 
 
 def write_file(path: str, data: bytes) -> None:
@@ -23,7 +22,7 @@ def write_file(path: str, data: bytes) -> None:
         else:
             _replace(target, data)
     except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}", CANNOT_WRITE) from error
+        raise cannot_write(path, error) from error
 
 
 def sync_folder(path: str) -> None:

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from llavacli.captioning.locking import is_at, lock
-from llavacli.failures import CANNOT_WRITE, UsageError
-from llavacli.streams import OutputError
+from llavacli.failures import UsageError
+from llavacli.streams import cannot_write
 from llavacli.writing import sync_folder
 
 Split = Callable[[bytes], tuple[list[bytes], bytes]]  # a file's bytes -> whole rows, each with its end; the torn rest
@@ -31,7 +31,7 @@ class Ledger:
             with open(self._fd, "rb", closefd=False) as file:
                 self.rows, self.torn = split(file.read())
         except OSError as error:
-            raise self._failed(error) from error
+            raise cannot_write(self.title, error) from error
 
     def mend(self, *, keep: bool) -> None:
         """End the torn row if it is whole but for its end, else cut it off."""
@@ -52,7 +52,7 @@ class Ledger:
         except OSError as error:
             with suppress(OSError):
                 os.ftruncate(self._fd, size)
-            raise self._failed(error) from error
+            raise cannot_write(self.title, error) from error
 
     def rewrite(self, rows: Iterable[bytes]) -> None:
         """Put other rows in the place of all, at once."""
@@ -71,7 +71,7 @@ class Ledger:
                     os.unlink(self._beside)
                 raise
         except OSError as error:
-            raise self._failed(error) from error
+            raise cannot_write(self.title, error) from error
         os.close(self._fd)
         self._fd = fd
 
@@ -110,10 +110,7 @@ class Ledger:
         try:
             os.ftruncate(self._fd, size)
         except OSError as error:
-            raise self._failed(error) from error
-
-    def _failed(self, error: OSError) -> OutputError:
-        return OutputError(f"cannot write {self.title}: {error.strerror or error}", CANNOT_WRITE)
+            raise cannot_write(self.title, error) from error
 
 
 def lines(data: bytes) -> tuple[list[bytes], bytes]:

@@ -14,8 +14,8 @@ from llavacli.captioning.outcome import Outcome, State
 from llavacli.captioning.picture import Item, Picture
 from llavacli.captioning.sharding import Shard
 from llavacli.endings import promises
-from llavacli.failures import CANNOT_WRITE, UsageError
-from llavacli.streams import OutputError
+from llavacli.failures import UsageError
+from llavacli.streams import cannot_write
 from llavacli.writing import sync_folder
 
 JOURNAL = ".llavacli-captions"
@@ -149,7 +149,7 @@ class _Folder:
             journal = os.path.join(path, f"{own}.jsonl")
             self.journal = Journal(journal, _others(path, journal))
         except OSError as error:
-            raise _failed(path, error) from error
+            raise cannot_write(path, error) from error
 
     def write(self, name: str, data: bytes, *, overwrite: bool) -> None:
         """Put a file there at once; one that is there already stays, unless it is to be replaced."""
@@ -167,7 +167,7 @@ class _Folder:
                 with suppress(FileNotFoundError):
                     os.unlink(self._beside)
         except OSError as error:
-            raise _failed(path, error) from error
+            raise cannot_write(path, error) from error
 
     def close(self) -> None:
         """Let go of it."""
@@ -204,7 +204,3 @@ def _others(folder: str, own: str) -> tuple[str, ...]:
     with os.scandir(folder) as entries:
         found = [entry.path for entry in entries if entry.name.startswith(JOURNAL) and entry.name.endswith(".jsonl")]
     return tuple(sorted(path for path in found if path != own))
-
-
-def _failed(path: str, error: OSError) -> OutputError:
-    return OutputError(f"cannot write {path}: {error.strerror or error}", CANNOT_WRITE)

@@ -492,6 +492,21 @@ def test_what_cannot_be_is_refused_before_anything_is_done(ask: Run, photos: Pat
     assert Path("torn.jsonl").read_text() == '{"precious": 1'
 
 
+@pytest.mark.parametrize(
+    ("output", "hint"),
+    [
+        ("none/out.jsonl", "make its folder first"),
+        ("a.png/out.csv", "make its folder first"),
+        (f"{'x' * 300}.jsonl", "shorten its name"),
+        ("/proc/out.jsonl", "make its folder first"),
+    ],
+)
+def test_a_file_that_cannot_be_made_is_74_with_what_to_do(ask: Run, photos: Path, output: str, hint: str) -> None:
+    result = ask("caption", "-q", "photos", "-o", output, script={"load": "fault"})
+    assert result.returncode == 74
+    assert result.stderr.decode().endswith(f"(hint: {hint})\n")
+
+
 def test_the_sidecars_ending_may_be_left_out(ask: Run, photos: Path) -> None:
     assert ask("caption", "-q", "--sidecar", "photos").returncode == 0
     assert ask("caption", "-q", "--sidecar", ".cap", "photos").returncode == 0

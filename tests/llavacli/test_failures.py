@@ -125,6 +125,10 @@ def test_a_source_is_named_once(ask: Run, home: Path, name: str, command: str) -
     assert failed.about(name) == failed
 
 
+def test_a_source_without_a_name_is_shown_as_such(ask: Run) -> None:
+    assert b"error: '': a source's name is empty (hint: " in ask("caption", "-q", "", "a.png").stderr
+
+
 def test_a_failure_on_the_way_keeps_stdout_clean(ask: Run) -> None:
     result = ask("describe", "-q", "a.png", script={"fail_late": "out_of_memory"})
     assert (result.returncode, result.stdout) == (6, b"")
