@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from llavacli_core.checkpoint.activations import batches, connecting, encoding, prefilling, widening
+from llavacli_core.checkpoint.host import widens
 from llavacli_core.checkpoint.parts import ITEMSIZES, Part, cache_bytes, parts_of
 from llavacli_core.config import CaptionerConfig, EncoderConfig, ModelConfig
 from llavacli_core.schemes import Scheme, quantizes
@@ -86,12 +87,8 @@ def footprint(config: ModelConfig | CaptionerConfig, form: Form, work: Work) -> 
     itemsize = ITEMSIZES[form.dtype]
     pixels, encoding_bytes, features = _seen(config, form, work)
     cache = _positions(form, work) * cache_bytes(config, itemsize) * config.decoder.num_hidden_layers
-    if isinstance(config, CaptionerConfig):
-        prefill, asked = config.decoder.vocab_size * (itemsize + 4), 0
-    else:
-        prefill = prefilling(config.decoder, work.prompt, 0, itemsize, eager=form.attention == "eager")
-        if form.widened and itemsize == 2:
-            prefill = max(prefill, widening(config.decoder, work.prompt, itemsize))
+    prefill, asked = _prefilling(config, form, work), 0
+    if isinstance(config, ModelConfig):
         asked = work.prompt * work.rows * cache_bytes(config, itemsize) * config.decoder.num_hidden_layers
     held, kept = pixels + features, _kept(form, max(encoding_bytes, prefill))
     peak, overhead = max(
@@ -104,6 +101,18 @@ def footprint(config: ModelConfig | CaptionerConfig, form: Form, work: Work) -> 
     return Footprint(
         weights=weights, mapped=from_disk, cache=cache, activations=peak - weights - cache, overhead=overhead
     )
+
+
+def working(config: ModelConfig | CaptionerConfig, form: Form, work: Work) -> int:
+    """Bytes of the widest moment beside weights, keys and values: in the tower, or when the prompt is read."""
+    pixels, encoding_bytes, features = _seen(config, form, work)
+    return pixels + max(encoding_bytes, features + _prefilling(config, form, work))
+
+
+def form_of(device: str, dtype: str, scheme: Scheme | None, kernel: str) -> Form:
+    """The form that a network takes on a kind of device of this computer, by an attention kernel."""
+    attention = "eager" if kernel == "eager" else "sdpa"
+    return Form(device=device, dtype=dtype, scheme=scheme, attention=attention, widened=device == "cpu" and widens())
 
 
 def weigh(part: Part, form: Form) -> int:
@@ -147,6 +156,17 @@ def _seen(config: ModelConfig | CaptionerConfig, form: Form, work: Work) -> tupl
         max(tower, connecting(config, at_once, itemsize)) + features,
         work.image_tokens * config.decoder.hidden_size * itemsize,
     )
+
+
+def _prefilling(config: ModelConfig | CaptionerConfig, form: Form, work: Work) -> int:
+    """Bytes of the decoder's widest moment, when it reads the prompt; a captioner has none, and its words' scores."""
+    itemsize = ITEMSIZES[form.dtype]
+    if isinstance(config, CaptionerConfig):
+        return config.decoder.vocab_size * (itemsize + 4)
+    plain = prefilling(config.decoder, work.prompt, 0, itemsize, eager=form.attention == "eager")
+    if form.widened and itemsize == 2:
+        return max(plain, widening(config.decoder, work.prompt, itemsize))
+    return plain
 
 
 def _pixels(encoder: EncoderConfig, tiles: int, form: Form) -> int:

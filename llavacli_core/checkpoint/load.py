@@ -13,6 +13,7 @@ from torch import nn
 
 from llavacli_core.checkpoint.arrange import arrange
 from llavacli_core.checkpoint.files import CaptionerDescription, Description
+from llavacli_core.checkpoint.footprint import form_of
 from llavacli_core.checkpoint.kernel import choose_kernel
 from llavacli_core.checkpoint.place import choose_device, choose_dtype, memory_for
 from llavacli_core.checkpoint.prequantized import as_stored, folded
@@ -66,7 +67,8 @@ def load_weights(
     plan = make_plan(network, tensors, names)
     layout, scheme = None, scheme_for(placement.quantize, device.type)
     if not whole:
-        layout = spread(config, placement, device, dtype.itemsize, sizes_of(network, plan, dtype.itemsize, scheme))
+        form = form_of(device.type, str(dtype).removeprefix("torch."), scheme, kernel)
+        layout = spread(config, placement, device, form, sizes_of(network, plan, dtype.itemsize, scheme))
     filled = partial(fill, dtype=dtype, quantize=placement.quantize, threshold=config.int8_threshold)
     with memory_for("the weights", device, hint="--dtype bfloat16, --device cpu, or a smaller model"):
         if layout is None or layout.whole:

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 import torch
 
 from llavacli_core.budgets import Budget
+from llavacli_core.checkpoint.footprint import Form, Work, working
 from llavacli_core.checkpoint.layout import Layout, Needs, lay_out
-from llavacli_core.checkpoint.parts import cache_bytes
+from llavacli_core.checkpoint.parts import ITEMSIZES, cache_bytes
 from llavacli_core.checkpoint.place import free_memory
 from llavacli_core.config import CaptionerConfig, ModelConfig
 from llavacli_core.errors import BadOption
@@ -23,7 +24,7 @@ def spread(
     config: ModelConfig | CaptionerConfig,
     placement: Placement,
     device: torch.device,
-    itemsize: int,
+    form: Form,
     sizes: Mapping[str, int],
 ) -> Layout | None:
     """The layout of a config's network, whose parameters are of so many bytes; None: all of it on one device.
@@ -40,10 +41,10 @@ def spread(
         raise BadOption(f"max_memory: {strange[0]} does not compute here", hint=f"the device is {', '.join(computing)}")
     budgets = [(name, _bytes(asked.get(name), name)) for name in computing]
     memory = 0 if device.type == "cpu" else _bytes(asked.get("cpu"), "cpu")
-    return lay_out(needs_of(config, itemsize, sizes), budgets, memory)
+    return lay_out(needs_of(config, form, sizes), budgets, memory)
 
 
-def needs_of(config: ModelConfig | CaptionerConfig, itemsize: int, sizes: Mapping[str, int]) -> Needs:
+def needs_of(config: ModelConfig | CaptionerConfig, form: Form, sizes: Mapping[str, int]) -> Needs:
     """The bytes of a config's network by parts. A captioner is small: all of it is on one device."""
     decoder, blocks, last = config.decoder, [0] * config.decoder.num_hidden_layers, 0
     if isinstance(config, CaptionerConfig):
@@ -53,14 +54,25 @@ def needs_of(config: ModelConfig | CaptionerConfig, itemsize: int, sizes: Mappin
             blocks[int(name.removeprefix(BLOCK).partition(".")[0])] += size
         elif blocks and name.startswith(LAST) and not decoder.tie_word_embeddings:
             last += size
-    positions = min(POSITIONS, decoder.max_position_embeddings)
+    work = roomy(config)
     return Needs(
         first=sum(sizes.values()) - sum(blocks) - last,
         blocks=tuple(blocks),
         last=last,
-        cache=cache_bytes(config, itemsize) * positions,
-        working=positions * (2 * decoder.intermediate_size + 8 * decoder.hidden_size) * itemsize,
+        cache=cache_bytes(config, ITEMSIZES[form.dtype]) * work.prompt,
+        working=working(config, form, work),
     )
+
+
+def roomy(config: ModelConfig | CaptionerConfig) -> Work:
+    """What room is kept for: a conversation about one picture, in as many tiles as the model ever cuts one into."""
+    positions = min(POSITIONS, config.decoder.max_position_embeddings)
+    if isinstance(config, CaptionerConfig):
+        return Work(prompt=positions, tiles=1)
+    height, width = config.vision.image_size
+    cut = [(rows // height) * (cols // width) for rows, cols in config.image_grid_pinpoints or ()]
+    tiles = 1 + max(cut, default=0)
+    return Work(prompt=positions, image_tokens=min(positions, tiles * config.vision.num_positions), tiles=tiles)
 
 
 def _named(placement: Placement, device: torch.device) -> list[Budget]:

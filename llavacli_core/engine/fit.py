@@ -14,9 +14,9 @@ from os import PathLike
 
 from llavacli_core.budgets import Budget, MaxMemory, budgets
 from llavacli_core.checkpoint.files import CaptionerDescription, Description, describe
-from llavacli_core.checkpoint.footprint import Footprint, Form, Work, footprint, weigh
-from llavacli_core.checkpoint.host import Room, dtype_for, free_swap, host_memory, may_have_accelerator, widens
-from llavacli_core.checkpoint.parts import ITEMSIZES, parts_of
+from llavacli_core.checkpoint.footprint import Footprint, Form, Work, footprint, form_of, weigh
+from llavacli_core.checkpoint.host import Room, dtype_for, free_swap, host_memory, may_have_accelerator
+from llavacli_core.checkpoint.parts import parts_of
 from llavacli_core.config import CaptionerConfig, ModelConfig
 from llavacli_core.engine.captions import CaptionProcessor
 from llavacli_core.engine.processor import Processor
@@ -188,13 +188,7 @@ def _fit(description: Description | CaptionerDescription, placement: Placement, 
     kind = device.partition(":")[0]
     dtype = dtype_for(placement.dtype, kind, config.dtype)
     scheme = scheme_for(placement.quantize, kind)
-    form = Form(
-        device=kind,
-        dtype=dtype,
-        scheme=scheme,
-        attention="eager" if placement.attention == "eager" else "sdpa",
-        widened=kind == "cpu" and widens(),
-    )
+    form = form_of(kind, dtype, scheme, placement.attention)
     room = room_of(device)
     return Fit(
         device=device,
@@ -223,7 +217,7 @@ def _is_spread(config: ModelConfig | CaptionerConfig, placement: Placement, form
     from llavacli_core.checkpoint.spread import spread
 
     sizes = {f"{part.name}.weight": weigh(part, form) for part in parts_of(config)}
-    layout = spread(config, placement, torch.device(device), ITEMSIZES[form.dtype], sizes)
+    layout = spread(config, placement, torch.device(device), form, sizes)
     return layout is not None and not layout.whole
 
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from llavacli_core.checkpoint import activations, host, reader
 from llavacli_core.checkpoint import footprint as counted
-from llavacli_core.checkpoint.footprint import Form, Work, footprint
+from llavacli_core.checkpoint.footprint import Form, Work, footprint, weigh
 from llavacli_core.checkpoint.parts import parts_of
+from llavacli_core.checkpoint.spread import needs_of, roomy
 from llavacli_core.families.registry import family_of
 from llavacli_core.nn import cache, llava, product
 from llavacli_core.schemes import scheme_for
@@ -77,3 +78,19 @@ def test_weights_stay_on_disk_only_where_they_are_wanted_as_they_are():
 def test_all_weights_count_where_they_are_copied():
     everything = sum(part.weights.parameters for part in parts_of(LLAVA))
     assert footprint(LLAVA, Form(device="cuda", dtype="bfloat16"), Work()).weights == 2 * everything
+
+
+@pytest.mark.parametrize("base", [*BASES, None], ids=lambda base: base.name if base else "captioner")
+def test_a_layout_has_room_for_what_is_counted(base):
+    """For any prompt about one picture, cut by any of the pinpoints: what doctor counts beside weights and cache."""
+    config = read(reference_config(base, fast_tokenizer(base))) if base else CAPTIONER
+    most = roomy(config)
+    for form in FORMS:
+        if form.device == "cpu":  # there, weights that are not yet read make room
+            continue
+        needs = needs_of(config, form, {f"{part.name}.weight": weigh(part, form) for part in parts_of(config)})
+        for tiles in range(1, most.tiles + 1):
+            for prompt in (most.prompt // 2, most.prompt):
+                seen = min(prompt, tiles * most.image_tokens // most.tiles)
+                work = replace(most, prompt=prompt, tiles=tiles, image_tokens=seen)
+                assert footprint(config, form, work).activations <= needs.working

@@ -6,6 +6,7 @@ import torch
 import llavacli_core as core
 from llavacli_core.checkpoint import load
 from llavacli_core.checkpoint.files import describe
+from llavacli_core.checkpoint.footprint import form_of
 from llavacli_core.checkpoint.layout import Layout
 from llavacli_core.checkpoint.sizes import sizes_of
 from llavacli_core.checkpoint.spread import needs_of
@@ -44,7 +45,9 @@ def least(folder, quantize=None):
     with torch.device("meta"):
         network = load.make_network(description.model, "sdpa")
     plan = make_plan(network, stored_tensors(folder), description.names)
-    needs = needs_of(description.model, 4, sizes_of(network, plan, 4, scheme_for(quantize, "cpu")))
+    scheme = scheme_for(quantize, "cpu")
+    form = form_of("cpu", "float32", scheme, "sdpa")
+    needs = needs_of(description.model, form, sizes_of(network, plan, 4, scheme))
     beside = needs.first + needs.last + needs.working + len(needs.blocks) * needs.cache
     return beside + 2 * max(needs.blocks), beside + sum(needs.blocks)
 
