@@ -498,7 +498,6 @@ def test_what_cannot_be_is_refused_before_anything_is_done(ask: Run, photos: Pat
         ("none/out.jsonl", "make its folder first"),
         ("a.png/out.csv", "make its folder first"),
         (f"{'x' * 300}.jsonl", "shorten its name"),
-        ("/proc/out.jsonl", "make its folder first"),
     ],
 )
 def test_a_file_that_cannot_be_made_is_74_with_what_to_do(ask: Run, photos: Path, output: str, hint: str) -> None:
