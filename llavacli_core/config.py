@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from llavacli_core.schemes import Arithmetic
+
 
 @dataclass(frozen=True, kw_only=True)
 class VisionConfig:
@@ -154,7 +156,7 @@ class ModelConfig:
     default_frames: int | None  # of a video, where nobody says how many
     image_grid_pinpoints: tuple[tuple[int, int], ...] | None  # (height, width) in pixels; None: seen whole
     dtype: str  # the number format of the stored tensors
-    int8_threshold: float  # activations beyond it are multiplied in 16 bits, where weights are stored in LLM.int8
+    arithmetic: Arithmetic  # of weights that are stored quantized
     eos_token_ids: tuple[int, ...]  # config.json's own; generation_config.json's replace them
 
 
@@ -231,7 +233,7 @@ class CaptionerConfig:
     bos_token_id: int | None
     eos_token_ids: tuple[int, ...]  # config.json's own; generation_config.json's replace them
     dtype: str  # the number format of the stored tensors
-    int8_threshold: float  # activations beyond it are multiplied in 16 bits, where weights are stored in LLM.int8
+    arithmetic: Arithmetic  # of weights that are stored quantized
 
     @property
     def projected(self) -> bool:

@@ -20,6 +20,7 @@ class Scheme:
     nested: bool = False  # whether scales are quantized, too
     threshold: float = 6.0  # activations beyond it are multiplied in 16 bits (LLM.int8)
     kept: tuple[str, ...] = ()  # modules, by names or parts of names in the checkpoint, that stay as they are
+    compute: str | None = None  # the number format of 4-bit products; None: that of the activations
 
     @property
     def bitsandbytes(self) -> bool:
@@ -50,6 +51,15 @@ class Scheme:
         return -(-out * inputs // 2) + (scales + 4 * -(-scales // NESTED_BLOCK) if self.nested else 4 * scales)
 
 
+@dataclass(frozen=True)
+class Arithmetic:
+    """How products with matrices that are stored in bitsandbytes' forms are computed."""
+
+    threshold: float = 6.0  # 8 bits: activations beyond it are multiplied in 16 bits; 0: none are
+    compute: str = "float32"  # 4 bits: the number format
+
+
+BY_DEFAULT = Arithmetic()  # where a checkpoint says nothing; as transformers has it
 INT8 = Scheme("int8", 8)  # torch's kernels for CPUs: one scale for each output
 INT4 = Scheme("int4", 4)  # the same: a scale and a zero for each group of inputs
 BNB_8BIT = Scheme("bnb-8bit", 8)  # LLM.int8

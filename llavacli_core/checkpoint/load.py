@@ -30,7 +30,7 @@ from llavacli_core.nn.encoder_decoder import EncoderDecoder
 from llavacli_core.nn.linear import Apart, Linear
 from llavacli_core.nn.llava import Llava
 from llavacli_core.options import Placement
-from llavacli_core.schemes import BNB_8BIT, Scheme, scheme_for
+from llavacli_core.schemes import BY_DEFAULT, Arithmetic, Scheme, scheme_for
 
 
 @overload
@@ -69,7 +69,7 @@ def load_weights(
     if not whole:
         form = form_of(device.type, str(dtype).removeprefix("torch."), scheme, kernel)
         layout = spread(config, placement, device, form, sizes_of(network, plan, dtype.itemsize, scheme))
-    filled = partial(fill, dtype=dtype, quantize=placement.quantize, threshold=config.int8_threshold)
+    filled = partial(fill, dtype=dtype, quantize=placement.quantize, arithmetic=config.arithmetic)
     with memory_for("the weights", device, hint="--dtype bfloat16, --device cpu, or a smaller model"):
         if layout is None or layout.whole:
             only = device if layout is None else torch.device(layout.first)
@@ -99,12 +99,12 @@ def fill(
     device_of: Callable[[str], torch.device],
     dtype: torch.dtype,
     quantize: str | Scheme | None = None,
-    threshold: float = BNB_8BIT.threshold,
+    arithmetic: Arithmetic = BY_DEFAULT,
 ) -> None:
     """Give every parameter of `network` (on the meta device) its storage and its values.
 
-    `device_of` tells where a parameter lies by its name. Matrices are quantized one by one; `threshold` is that of
-    those which the checkpoint holds in LLM.int8.
+    `device_of` tells where a parameter lies by its name. Matrices are quantized one by one; `arithmetic` is that of
+    those which the checkpoint holds in bitsandbytes' forms.
     """
     reader = Reader()
     for name, sources in by_parameter(plan).items():
@@ -113,7 +113,7 @@ def fill(
         if not isinstance(module, Linear) or own_name != "weight":
             fill_one(module, own_name, sources, reader, device, dtype)
         elif any(source.quantized for source in sources):
-            network.set_submodule(owner, as_stored(module, sources, reader, device, dtype, threshold))
+            network.set_submodule(owner, as_stored(module, sources, reader, device, dtype, arithmetic))
         elif scheme := scheme_of(name, module, sources, scheme_for(quantize, device.type)):
             network.set_submodule(owner, quantized(module, sources, reader, device, dtype, scheme))
         else:

@@ -19,6 +19,7 @@ from llavacli_core.checkpoint.reader import Reader, copied
 from llavacli_core.checkpoint.stored import Stored
 from llavacli_core.errors import BrokenModel
 from llavacli_core.nn.linear import Joined, Linear
+from llavacli_core.schemes import Arithmetic
 
 STATE = "quant_state.bitsandbytes__"
 SCALE = "SCB"
@@ -48,11 +49,11 @@ def as_stored(
     reader: Reader,
     device: torch.device,
     dtype: torch.dtype,
-    threshold: float,
+    arithmetic: Arithmetic,
 ) -> nn.Module:
     """The layer from matrices of which some or all are quantized, each its own product; the bias is left to fill."""
     products = [
-        _product(source, reader, device, threshold) if source.quantized else _plain(source, reader, device, dtype)
+        _product(source, reader, device, arithmetic) if source.quantized else _plain(source, reader, device, dtype)
         for source in sources
     ]
     layer: Any = products[0] if len(products) == 1 else Joined(products, module.parts)
@@ -98,7 +99,7 @@ def _written(tensor: Stored, reader: Reader) -> dict[str, Any]:
     return values if isinstance(values, dict) else {}
 
 
-def _product(stored: Stored, reader: Reader, device: torch.device, threshold: float) -> nn.Module:
+def _product(stored: Stored, reader: Reader, device: torch.device, arithmetic: Arithmetic) -> nn.Module:
     """A quantized matrix as a layer without a bias."""
     from llavacli_core.nn import bnb
 
@@ -107,8 +108,9 @@ def _product(stored: Stored, reader: Reader, device: torch.device, threshold: fl
 
     codes, parts = taken(stored), stored.shape[:1]
     if SCALE in stored.beside:
-        return bnb.Bnb8bit(codes, taken(stored.beside[SCALE]).float(), parts, threshold)
-    return bnb.Bnb4bit.stored(codes, {kind: taken(tensor) for kind, tensor in stored.beside.items()}, parts)
+        return bnb.Bnb8bit(codes, taken(stored.beside[SCALE]).float(), parts, arithmetic.threshold)
+    beside = {kind: taken(tensor) for kind, tensor in stored.beside.items()}
+    return bnb.Bnb4bit.stored(codes, beside, parts, getattr(torch, arithmetic.compute))
 
 
 def _plain(source: Stored, reader: Reader, device: torch.device, dtype: torch.dtype) -> Linear:

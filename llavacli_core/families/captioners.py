@@ -10,7 +10,7 @@ from llavacli_core.families.keys import Keys
 from llavacli_core.families.names import ENCODERS, TEXT_DECODERS, Table
 from llavacli_core.families.names.table import affine, under
 from llavacli_core.families.readers import DTYPES
-from llavacli_core.families.stored_quantization import int8_threshold
+from llavacli_core.families.stored_quantization import arithmetic
 from llavacli_core.families.text_decoders import read_text_decoder, text_decoder_type, token_id
 
 
@@ -35,7 +35,7 @@ def vision_encoder_decoder(config: dict[str, Any]) -> CaptionerConfig:
         bos_token_id=token_id(keys, "bos_token_id", default=None),
         eos_token_ids=keys.integers("eos_token_id") or text.integers("eos_token_id"),
         dtype=dtype if dtype in DTYPES else "float32",
-        int8_threshold=int8_threshold(keys),
+        arithmetic=arithmetic(keys),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from llavacli_core.config import ConnectorConfig, DecoderConfig, ModelConfig, PoolingConfig, VisionConfig
 from llavacli_core.families.decoders import eos_token_ids, read_decoder
 from llavacli_core.families.keys import Keys
-from llavacli_core.families.stored_quantization import int8_threshold
+from llavacli_core.families.stored_quantization import arithmetic
 from llavacli_core.families.towers import read_tower
 
 ACTIVATIONS = ("gelu", "gelu_pytorch_tanh", "quick_gelu", "relu", "silu")
@@ -69,7 +69,7 @@ def _model(keys: Keys, family: str, *, image_token: int = 32000, layers: tuple[i
         default_frames=None,
         image_grid_pinpoints=None,
         dtype=_dtype(keys, text),
-        int8_threshold=int8_threshold(keys),
+        arithmetic=arithmetic(keys),
         eos_token_ids=keys.integers("eos_token_id") or eos_token_ids(text),
     )
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from llavacli_core.errors import UnsupportedModel
 from llavacli_core.families.keys import Keys
-from llavacli_core.schemes import BNB_8BIT
+from llavacli_core.schemes import BY_DEFAULT, Arithmetic
+
+COMPUTE = ("float32", "bfloat16", "float16")
 
 
-def int8_threshold(keys: Keys) -> float:
-    """Beyond which activations are multiplied in 16 bits where weights are stored in LLM.int8; 0: none are."""
+def arithmetic(keys: Keys) -> Arithmetic:
+    """How the checkpoint asks for its quantized weights to be multiplied."""
     stored = keys.section("quantization_config")
     method = stored.get("quant_method", default="bitsandbytes")
     if method != "bitsandbytes":
@@ -16,7 +18,10 @@ def int8_threshold(keys: Keys) -> float:
             f"the weights are stored quantized by {str(method)!r:.40}",
             hint="take the checkpoint in bfloat16 or float16, and --quant 4bit",
         )
-    value = stored.get("llm_int8_threshold", default=BNB_8BIT.threshold)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
-        raise stored.fault("llm_int8_threshold", "a number of at least 0", value)
-    return float(value)
+    threshold = stored.get("llm_int8_threshold", default=BY_DEFAULT.threshold)
+    if isinstance(threshold, bool) or not isinstance(threshold, (int, float)) or threshold < 0:
+        raise stored.fault("llm_int8_threshold", "a number of at least 0", threshold)
+    compute = stored.get("bnb_4bit_compute_dtype", default=BY_DEFAULT.compute)
+    if compute not in COMPUTE:
+        raise stored.fault("bnb_4bit_compute_dtype", f"one of {', '.join(COMPUTE)}", compute)
+    return Arithmetic(float(threshold), compute)

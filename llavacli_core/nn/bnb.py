@@ -23,7 +23,8 @@ def of(weight: Tensor, parts: tuple[int, ...], scheme: Scheme) -> Bnb8bit | Bnb4
         codes, scale, _ = int8_vectorwise_quant(weight.to(torch.float16))
         return Bnb8bit(codes, scale, parts, scheme.threshold)
     code_book = scheme.name.removeprefix("bnb-")
-    return Bnb4bit(*quantize_4bit(weight, compress_statistics=scheme.nested, quant_type=code_book), parts)
+    compute = None if scheme.compute is None else getattr(torch, scheme.compute)
+    return Bnb4bit(*quantize_4bit(weight, compress_statistics=scheme.nested, quant_type=code_book), parts, compute)
 
 
 class Bnb8bit(nn.Module):
@@ -54,11 +55,16 @@ class Bnb8bit(nn.Module):
 
 
 class Bnb4bit(nn.Module):
-    """The same with `packed` codes; `state` is bitsandbytes' own account of their scales and their code book."""
+    """The same with `packed` codes; `state` is bitsandbytes' own account of their scales and their code book.
 
-    def __init__(self, packed: Tensor, state: QuantState, parts: tuple[int, ...]) -> None:
+    Products are computed in the number format `compute`; None: that of the activations.
+    """
+
+    def __init__(
+        self, packed: Tensor, state: QuantState, parts: tuple[int, ...], compute: torch.dtype | None = None
+    ) -> None:
         super().__init__()
-        self.parts = parts
+        self.parts, self.compute = parts, compute
         self.scheme = f"bnb-{state.quant_type}"
         self.bias: nn.Parameter | None = None
         self.register_buffer("packed", packed.view(-1, 1))
@@ -67,13 +73,15 @@ class Bnb4bit(nn.Module):
     packed: Tensor
 
     @classmethod
-    def stored(cls, packed: Tensor, beside: dict[str, Tensor], parts: tuple[int, ...]) -> Self:
+    def stored(cls, packed: Tensor, beside: dict[str, Tensor], parts: tuple[int, ...], compute: torch.dtype) -> Self:
         """From the tensors that a checkpoint holds beside the packed codes, all on one device."""
-        return cls(packed.view(torch.uint8), QuantState.from_dict(beside, packed.device), parts)
+        return cls(packed.view(torch.uint8), QuantState.from_dict(beside, packed.device), parts, compute)
 
     def forward(self, x: Tensor) -> Tensor:
         """[..., in] -> [..., out]."""
-        return matmul_4bit(x, self.packed.t(), self.state, bias=self.bias)  # type: ignore[no-any-return]
+        dtype = self.compute or x.dtype
+        bias = None if self.bias is None else self.bias.to(dtype)
+        return matmul_4bit(x.to(dtype), self.packed.t(), self.state, bias=bias).to(x.dtype)  # type: ignore[no-any-return]
 
     def row(self, x: Tensor) -> Tensor:
         """One row, [in] -> [out]."""

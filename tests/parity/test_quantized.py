@@ -9,8 +9,9 @@ from transformers import BitsAndBytesConfig
 import llavacli_core as core
 from llavacli_core.checkpoint.load import load_weights
 from llavacli_core.checkpoint.quantize import quantization
-from llavacli_core.errors import BadOption, UnsupportedModel
+from llavacli_core.errors import BadOption, BrokenModel, UnsupportedModel
 from llavacli_core.families.registry import family_of
+from llavacli_core.nn import bnb
 from llavacli_core.nn.linear import Joined, Linear
 from llavacli_core.options import Placement
 from tests.parity.asking import assert_same
@@ -35,10 +36,11 @@ FORMS = {  # the config, the modules that are kept, and what we say of it
 
 @pytest.fixture
 def stored(checkpoint, tmp_path):
-    """The folder of a checkpoint in a form of FORMS, and the reference that wrote it."""
+    """The folder of a checkpoint in a form of FORMS, by a config that says `more`; and the reference that wrote it."""
 
-    def write(form, base="llava-1.5"):
+    def write(form, base="llava-1.5", **more):
         values, kept, _ = FORMS[form]
+        values = values | more
         folder = rewriting.copied(checkpoint(base), tmp_path / "stored")
         there = Reference(folder)
         there.model = quantizing.quantized(there.model, BitsAndBytesConfig(**values), kept)
@@ -62,6 +64,33 @@ def test_stored_forms_answer_as_the_reference(form, stored):
     inputs = there.inputs(CASE)
     with torch.inference_mode():
         torch.testing.assert_close(model(**inputs).logits, there.model(**inputs).logits, rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("compute", ["float32", "bfloat16", "float16", None])
+@torch.inference_mode()
+def test_products_are_computed_in_the_format_that_is_asked_for(compute, dtype, stored):
+    """To the last bit; a whole network, where each rounds the other's noise, would not tell."""
+    more = {} if compute is None else {"bnb_4bit_compute_dtype": compute}
+    folder, there = stored("nf4", **more)
+    theirs = there.model.model.language_model.layers[0].mlp.down_proj
+    x = torch.randn(3, theirs.in_features, generator=torch.Generator().manual_seed(0)).to(dtype)
+    expected = theirs.to(dtype)(x)
+    engine = core.load(folder, device="cpu", dtype=str(dtype).removeprefix("torch."))
+    ours = engine.network.decoder.blocks[0].mlp.down
+    assert torch.equal(ours(x), expected)
+    assert (ours(x).dtype, ours.compute) == (dtype, getattr(torch, compute or "float32"))
+    asked = core.BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", **more).scheme()
+    fresh = bnb.of(torch.eye(64, dtype=dtype), (64,), asked)
+    assert fresh.compute == ours.compute
+
+
+def test_another_format_of_products_is_told(stored):
+    folder, _ = stored("nf4")
+    asked = {"load_in_4bit": True, "bnb_4bit_compute_dtype": "int4"}
+    rewriting.edited(folder, "config.json", lambda values: values.update(quantization_config=asked))
+    with pytest.raises(BrokenModel, match="bnb_4bit_compute_dtype"):
+        core.load(str(folder), device="cpu")
 
 
 @pytest.mark.parametrize("form", ["nf4", "fp4", "int8"])

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Self
 
 from llavacli_core.errors import BadOption
-from llavacli_core.schemes import Scheme
+from llavacli_core.schemes import BY_DEFAULT, Scheme
 
 if TYPE_CHECKING:
     import torch
@@ -15,10 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class BitsAndBytesConfig:
-    """The weights of the decoder's layers in 8 or 4 bits, by bitsandbytes; the rest stays in the model's `dtype`.
-
-    Products are computed in that format, too, whatever `bnb_4bit_compute_dtype` says.
-    """
+    """The weights of the decoder's layers in 8 or 4 bits, by bitsandbytes; the rest stays in the model's `dtype`."""
 
     load_in_8bit: bool = False
     load_in_4bit: bool = False
@@ -49,13 +46,24 @@ class BitsAndBytesConfig:
         if self.load_in_8bit:
             return Scheme("bnb-8bit", 8, threshold=self.llm_int8_threshold, kept=kept)
         if self.load_in_4bit:
-            return Scheme(f"bnb-{self.bnb_4bit_quant_type}", 4, nested=self.bnb_4bit_use_double_quant, kept=kept)
+            return Scheme(
+                f"bnb-{self.bnb_4bit_quant_type}",
+                4,
+                nested=self.bnb_4bit_use_double_quant,
+                kept=kept,
+                compute=_named(self.bnb_4bit_compute_dtype, BY_DEFAULT.compute),
+            )
         return None
 
     def to_dict(self) -> dict[str, Any]:
         """All values as JSON has them, number formats by name."""
         named = {
-            name: str(getattr(self, name) or default).removeprefix("torch.")
+            name: _named(getattr(self, name), default)
             for name, default in (("bnb_4bit_compute_dtype", "float32"), ("bnb_4bit_quant_storage", "uint8"))
         }
         return {**asdict(self), **named, "quant_method": "bitsandbytes"}
+
+
+def _named(dtype: torch.dtype | str | None, default: str) -> str:
+    """A number format by its name."""
+    return str(dtype or default).removeprefix("torch.")
