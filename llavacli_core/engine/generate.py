@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import replace
 from typing import Generic, TypeVar
 
 import torch
@@ -79,7 +80,8 @@ def answer(
     else:
         yield from _decode(runner, logits, request, settled, transcript, stopped)
     watch.lap()
-    yield done(request, settled, transcript, watch, runner.cached)
+    last = done(request, settled, transcript, watch, runner.cached)
+    yield replace(last, warnings=(*last.warnings, *runner.warnings))
 
 
 def done(request: Request, settled: Settled, transcript: Transcript, watch: Stopwatch, cached: int) -> Done:

@@ -37,7 +37,7 @@ class Memory:
             if self.graph is not None:
                 self.graph.prepare()
         except RuntimeError as error:
-            self.decoder.unrecorded, self.graph = str(error), None
+            self.decoder.unrecorded, self.graph = str(error) or type(error).__name__, None
         return self.graph
 
     def took(self, token_id: int) -> None:

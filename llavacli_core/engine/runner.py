@@ -44,6 +44,10 @@ class Runner(Protocol):
     def cached(self) -> int:
         """Tokens of the prompt that need not be computed."""
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What has come up while this answer was computed."""
+
     def encode(self) -> None:
         """Have the pictures seen."""
 
@@ -65,6 +69,15 @@ class Conversation:
         self.device = memory.cache.device
         self.keys = keys_of(request)
         self.cached = memory.reuse(self.keys)
+        self._unrecorded = network.decoder.unrecorded
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """That steps cannot be recorded, in the answer that found it out: it is not tried again."""
+        reason = self.network.decoder.unrecorded
+        if reason is None or reason == self._unrecorded:
+            return ()
+        return (f"steps cannot be recorded as a graph, so that answers take longer: {reason.splitlines()[0]}",)
 
     def encode(self) -> None:
         """Pictures that no cached position covers and that were never encoded go through the tower."""
@@ -88,6 +101,7 @@ class Caption:
     """A picture in front of a captioner; nothing is kept."""
 
     cached = 0
+    warnings: tuple[str, ...] = ()
 
     def __init__(self, network: EncoderDecoder, request: Request) -> None:
         self.network, self.request = network, request

@@ -97,3 +97,25 @@ def test_steps_that_cannot_be_recorded_are_computed_one_by_one(engine, monkeypat
     tried.graph = StepGraph(engine.network.decoder, tried.cache, refuses)
     assert tried.recorded() is None
     assert "capturing" in engine.network.decoder.unrecorded
+
+
+def test_the_answer_that_finds_out_warns_of_it(engine, monkeypatch):
+    """Once: the next one does not try again."""
+
+    def refuses(run, device):
+        raise RuntimeError("operation not permitted when stream is capturing\nFor debugging consider ...")
+
+    def graph_of(decoder, cache):
+        return None if decoder.unrecorded else StepGraph(decoder, cache, refuses)
+
+    def asked():
+        return list(engine.generate([core.Message("user", "What is this?")], core.Sampling(max_tokens=4)))[-1]
+
+    monkeypatch.setattr(engine.network.decoder, "unrecorded", None)
+    plain = asked()
+    monkeypatch.setattr(memory, "graph_of", graph_of)
+    first, second = asked(), asked()
+    (warning,) = first.warnings
+    assert warning.endswith(": operation not permitted when stream is capturing")
+    assert second.warnings == plain.warnings == ()
+    assert first.token_ids == second.token_ids == plain.token_ids
