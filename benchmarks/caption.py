@@ -82,8 +82,8 @@ class Theirs:
 
 def main() -> int:
     """Measure, and print rates."""
-    flags = parser(__doc__, repeats=3)
-    flags.add_argument("--pictures", type=int, default=32, help="how many (default 32)")
+    flags = parser(__doc__, repeats=2)
+    flags.add_argument("--pictures", type=int, default=64, help="how many (default 64)")
     flags.add_argument("--threads", type=int, help="of torch (default: as many as it takes)")
     arguments = flags.parse_args()
     if arguments.threads:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from queue import Empty, SimpleQueue
-from threading import Semaphore, Thread
+from threading import Condition, Semaphore, Thread
 from types import TracebackType
 from typing import Generic, TypeVar
 
@@ -14,18 +13,19 @@ Ready = TypeVar("Ready")
 
 
 class Ahead(Generic[Given, Ready]):
-    """What `prepare` makes of `given`, in its order. At most `depth` are under way or waiting; nobody waits for one.
+    """What `prepare` makes of `given`: of what is ready, the first. At most `depth` are under way or waiting.
 
-    `given` is read in a thread, so that one who thinks long between two requests keeps no answer from going on.
+    `given` is read in a thread, so that one who thinks long between two requests keeps no answer from going on; nor
+    does a request that takes long to prepare. Any number of threads may take from here.
     """
 
     def __init__(self, given: Iterable[Given], prepare: Callable[[Given], Ready], *, depth: int, threads: int) -> None:
-        self.over = False  # nothing more will come
         self._given, self._prepare = given, prepare
         self._room, self._closed = Semaphore(depth), False
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="prepare")
-        self._queue: SimpleQueue[Future[Ready] | None] = SimpleQueue()
-        self._first: Future[Ready] | None = None
+        self._changed = Condition()
+        self._pending: list[Future[Ready]] = []
+        self._is_read = False  # to the end
         Thread(target=self._read, name="requests", daemon=True).start()
 
     def __enter__(self) -> Ahead[Given, Ready]:
@@ -39,26 +39,29 @@ class Ahead(Generic[Given, Ready]):
         self._room.release()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def peek(self, wait: float) -> Ready | None:
-        """The next one if it is ready within `wait` seconds, else None. Raises what `given` or `prepare` raised."""
-        try:
-            if self._first is None and not self.over:
-                self._first = self._queue.get(timeout=wait) if wait else self._queue.get_nowait()
-                self.over = self._first is None
-            if self._first is None:
-                return None
-            return self._first.result(timeout=wait)
-        except Empty:
-            return None
-        except TimeoutError:
-            if self._first is not None and self._first.done():
-                raise  # its own
-            return None
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will come."""
+        return self._is_read and not self._pending
 
-    def pop(self) -> None:
-        """The next one is taken."""
-        self._first = None
+    def take(self, wait: float) -> Ready | None:
+        """One that is ready within `wait` seconds, else None. Raises what `given` or `prepare` raised, in its turn."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.over or self._next() is not None, wait)
+            place = self._next()
+            if place is None:
+                return None
+            future = self._pending.pop(place)
+            self._changed.notify_all()  # it may have been the last
         self._room.release()
+        return future.result()
+
+    def _next(self) -> int | None:
+        """The place of what is to be taken next. What failed waits until all before it were taken."""
+        for place, future in enumerate(self._pending):
+            if future.done() and (place == 0 or future.exception() is None):
+                return place
+        return None
 
     def _read(self) -> None:
         """Hand out work until there is no more, or nobody wants it."""
@@ -67,10 +70,21 @@ class Ahead(Generic[Given, Ready]):
                 self._room.acquire()
                 if self._closed:
                     return
-                self._queue.put(self._pool.submit(self._prepare, given))
-        except BaseException as error:  # it is the one who reads the answers who must hear of it, in its turn
+                self._put(self._pool.submit(self._prepare, given))
+        except BaseException as error:  # it is those who read the answers who must hear of it
             failed: Future[Ready] = Future()
             failed.set_exception(error)
-            self._queue.put(failed)
+            self._put(failed)
         finally:
-            self._queue.put(None)
+            with self._changed:
+                self._is_read = True
+                self._changed.notify_all()
+
+    def _put(self, future: Future[Ready]) -> None:
+        with self._changed:
+            self._pending.append(future)
+        future.add_done_callback(self._tell)  # called at once if it is done already
+
+    def _tell(self, _: Future[Ready]) -> None:
+        with self._changed:
+            self._changed.notify_all()

@@ -1,39 +1,31 @@
-"""Many requests on one network: each is admitted when there is room, and answered as soon as it is done."""
+"""Requests decoded together on one network: each is admitted when there is room, and leaves as soon as it is done."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from llavacli_core.engine.ahead import Ahead
 from llavacli_core.engine.generate import Stopped, Stopwatch, done
-from llavacli_core.engine.opening import Open
 from llavacli_core.engine.request import Request
 from llavacli_core.engine.sampling import Chooser
 from llavacli_core.engine.scheduler import Scheduler
 from llavacli_core.engine.settled import Settled
 from llavacli_core.engine.together import Answering, Together
 from llavacli_core.engine.transcript import Transcript
-from llavacli_core.errors import BadOption, CoreError, OutOfMemory
+from llavacli_core.errors import CoreError, OutOfMemory
 from llavacli_core.events import BatchEvent, Failed, Text
-from llavacli_core.messages import Message
-from llavacli_core.options import Sampling
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from llavacli_core.engine.engine import Engine
 
-ROWS = 8
-AUTO_ROWS = {"cpu": 16, "mps": 16, "cuda": 64}  # a CPU gains nothing beyond; memory may allow fewer
-THREADS = 4
 IDLE = 0.05  # seconds to wait for a request when none is under way, before looking whether to stop
 MEMORY_SHARE = 0.5  # of what is free, for keys and values; the rest is left to activations
 
-Asked = tuple[Sequence[Message], Sampling | None]
 Numbered = tuple[int, BatchEvent]
 
 
@@ -70,11 +62,11 @@ class Underway:
 class Batch:
     """The requests that run, and the way in and out."""
 
-    def __init__(self, engine: Engine, rows: int) -> None:
+    def __init__(self, engine: Engine, rows: int, share: float = MEMORY_SHARE) -> None:
         self.engine = engine
-        self.scheduler = Scheduler(rows, engine.positions_in(MEMORY_SHARE))
+        self.scheduler = Scheduler(rows, engine.positions_in(share))
         self.starter = engine.starter()
-        self.together: Together[Transcript] = Together(engine.network)
+        self.together: Together[Transcript] = Together(engine.network, rows)
         self.waiting: deque[Underway] = deque()
         self.running: dict[Answering[Transcript], Underway] = {}
 
@@ -87,14 +79,13 @@ class Batch:
         """Take in what is ready and has a row; those that failed come back. Raises what `ahead` raises."""
         failed: list[Numbered] = []
         while len(self.waiting) < self.scheduler.free:
-            first = ahead.peek(0 if self.is_busy or failed else IDLE)
-            if first is None:
+            taken = ahead.take(0 if self.is_busy or failed else IDLE)
+            if taken is None:
                 break
-            ahead.pop()
-            if isinstance(first, Ready):
-                self.waiting.append(Underway(first, Stopwatch(self.engine.device)))
+            if isinstance(taken, Ready):
+                self.waiting.append(Underway(taken, Stopwatch(self.engine.device)))
             else:
-                failed.append(first)
+                failed.append(taken)
         return failed
 
     def advance(self, stopped: Stopped) -> Generator[Numbered]:
@@ -112,6 +103,22 @@ class Batch:
                 yield from self._start([admitted[place] for place in group.members], group.shared)
         elif self.running:
             yield from self._step()
+
+    def serve(self, ahead: Ahead[Any, Ready | Numbered], stopped: Stopped) -> Generator[Numbered]:
+        """Events of what is ahead, until there is no more. What `ahead` raises comes after all that came before it."""
+        while not stopped():
+            try:
+                failed = self.receive(ahead)
+            except BaseException:
+                while self.is_busy and not stopped():
+                    yield from self.advance(stopped)
+                yield from self.interrupt()
+                raise
+            yield from failed
+            if ahead.over and not self.is_busy:
+                return
+            yield from self.advance(stopped)
+        yield from self.interrupt()
 
     def interrupt(self) -> Generator[Numbered]:
         """End every request that runs."""
@@ -204,54 +211,3 @@ class Batch:
                 self.scheduler.retire(under.ready.index)
                 event = done(under.ready.request, under.ready.settled, answering.tally, under.watch, under.cached)
                 yield under.ready.index, event
-
-
-def run(
-    engine: Engine,
-    requests: Iterable[Asked],
-    rows: int,
-    stopped: Stopped,
-    *,
-    opening: AbstractContextManager[Open],
-    threads: int = THREADS,
-) -> Generator[Numbered]:
-    """Events of all requests, each with its request's index. One that fails is told so, and the others go on.
-
-    They are prepared in so many threads, their pictures opened in a way of `opening`.
-    """
-
-    def prepare(numbered: tuple[int, Asked]) -> Ready | Numbered:
-        index, asked = numbered
-        try:
-            messages, sampling = _pair(asked)
-            request = engine.processor.prepare(messages, open=open_part)
-            engine.processor.check_fits(request)
-            return Ready(index, request, engine.processor.settled(request, sampling or Sampling()))
-        except CoreError as error:
-            return index, Failed(error)
-
-    batch = Batch(engine, rows)
-    depth = rows + threads
-    with opening as open_part, Ahead(enumerate(requests), prepare, depth=depth, threads=threads) as ahead:
-        while not stopped():
-            try:
-                failed = batch.receive(ahead)
-            except BaseException:
-                while batch.is_busy and not stopped():  # what raised comes after those that came before it
-                    yield from batch.advance(stopped)
-                yield from batch.interrupt()
-                raise
-            yield from failed
-            if ahead.over and not batch.is_busy:
-                return
-            yield from batch.advance(stopped)
-        yield from batch.interrupt()
-
-
-def _pair(asked: Asked) -> Asked:
-    """A request as it must be."""
-    if not isinstance(asked, tuple | list) or len(asked) != 2:
-        raise BadOption("a request is a pair of messages and sampling (or None)", hint="[(messages, None), ...]")
-    if asked[1] is not None and not isinstance(asked[1], Sampling):
-        raise BadOption(f"a request's sampling is core.Sampling or None, not {type(asked[1]).__name__}")
-    return asked[0], asked[1]

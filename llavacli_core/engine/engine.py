@@ -15,7 +15,7 @@ from llavacli_core.budgets import MaxMemory, budgets
 from llavacli_core.checkpoint.load import load_network
 from llavacli_core.checkpoint.place import free_memory, memory_for
 from llavacli_core.checkpoint.quantize import quantization
-from llavacli_core.engine import batch
+from llavacli_core.engine import serving
 from llavacli_core.engine.captions import CaptionProcessor
 from llavacli_core.engine.fit import advice, fit, refuse_impossible, work_of
 from llavacli_core.engine.generate import Generation, Stopped, answer
@@ -83,8 +83,8 @@ class Engine:
 
     def batch(
         self,
-        requests: Iterable[batch.Asked],
-        rows: int | Literal["auto"] = batch.ROWS,
+        requests: Iterable[serving.Asked],
+        rows: int | Literal["auto"] = serving.ROWS,
         workers: int | None = None,
     ) -> Generation[tuple[int, BatchEvent]]:
         """Answer many: pairs of messages and sampling (or None), `rows` of them decoded together.
@@ -98,12 +98,12 @@ class Engine:
         it waiting; without them, in threads.
         """
         if rows == "auto":
-            rows = batch.AUTO_ROWS[self.device.type]
+            rows = serving.AUTO_ROWS[self.device.type]
         if not isinstance(rows, int) or rows < 1:
             raise BadOption(f"rows must be a whole number of at least 1, or auto, not {rows!r}")
         pictures = opening(self.processor.opener, workers)
-        threads = max(batch.THREADS, workers or 0)  # each waits for one worker
-        return Generation(lambda stopped: batch.run(self, requests, rows, stopped, opening=pictures, threads=threads))
+        threads = max(serving.THREADS, workers or 0)  # each waits for one worker
+        return Generation(lambda stopped: serving.run(self, requests, rows, stopped, opening=pictures, threads=threads))
 
     def forward(
         self,

@@ -33,10 +33,10 @@ Shown = tuple[Answering[Kind], str]
 
 
 class Together(Generic[Kind]):
-    """The answers under way on one network."""
+    """The answers under way on one network; never more than `most`, where that is known."""
 
-    def __init__(self, network: Network) -> None:
-        self.network = network
+    def __init__(self, network: Network, most: int | None = None) -> None:
+        self.network, self.most = network, most
         self.answers: list[Answering[Kind]] = []
         self._rows: Rows | None = None
 
@@ -50,7 +50,7 @@ class Together(Generic[Kind]):
             self._rows = rows
         else:
             with memory_for(f"{len(self.answers) + len(answers)} answers at once", rows.device, FEWER):
-                self._rows.join(rows)
+                self._rows.join(rows, self.most)
         self.answers += answers
         shown = _take(answers, logits)
         self.drop_ended()

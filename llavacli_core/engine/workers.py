@@ -6,10 +6,11 @@ import os
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from os import PathLike
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
+from threading import Lock
 from types import TracebackType
 
 from llavacli_core.engine.hired import Closed, Hired
@@ -20,6 +21,8 @@ from llavacli_core.errors import BadOption, CoreError
 from llavacli_core.media.names import shown
 from llavacli_core.media.source import NAMELESS, SCHEME
 from llavacli_core.messages import Image, Video
+
+PATIENCE_S = 0.5  # how long a picture waits for its turn before one more process is started
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +43,10 @@ def opening(opener: Opener, workers: int | None) -> AbstractContextManager[Open]
 
 
 class Workers(AbstractContextManager[Open]):
-    """As many processes, each of which opens one picture at a time; where one dies, another takes its place.
+    """Up to so many processes, each of which opens one picture at a time; where one dies, another takes its place.
+
+    One is there from the beginning, and another is started whenever a picture has waited for its turn: to start one
+    costs as much as to open a hundred small pictures, and one that takes a minute must not keep the others waiting.
 
     What an opener gives comes back the same to the last bit, and so do its errors. A picture that takes too much
     memory raises InputTooLarge; one that takes too long, or crashes the process, UnreadableInput. Relative paths are
@@ -56,15 +62,15 @@ class Workers(AbstractContextManager[Open]):
         orders = Orders(opener, self.limits.memory_bytes, os.getpid())
         # Linux ends a process with the thread that started it, so one thread starts them all, and lives as long
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="workers")
-        self._all = [Hired(orders, self._starter) for _ in range(count)]
+        self._free = [Hired(orders, self._starter) for _ in range(count)]  # not started yet
+        self._all: list[Hired] = []
+        self._hiring, self._is_closed = Lock(), False
         self._idle: SimpleQueue[Hired | None] = SimpleQueue()
 
     def __enter__(self) -> Open:
-        """Start them, and wait for none; how to open pictures in them."""
+        """Start one, and do not wait for it; how to open pictures in them."""
         try:
-            for worker in self._all:
-                worker.start()
-                self._idle.put(worker)
+            self._idle.put(self._hire())
         except BaseException:
             self._end()
             raise
@@ -74,6 +80,8 @@ class Workers(AbstractContextManager[Open]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """End them at once; who still waits for a picture gets an error."""
+        with self._hiring:
+            self._is_closed = True
         try:
             for worker in self._all:
                 worker.cancel()
@@ -104,13 +112,34 @@ class Workers(AbstractContextManager[Open]):
     @contextmanager
     def _taken(self) -> Iterator[Hired]:
         """One that is idle, until it is again."""
-        worker = self._idle.get()
+        worker = self._next()
         try:
             if worker is None:
                 raise Closed
             yield worker
         finally:
             self._idle.put(worker)
+
+    def _next(self) -> Hired | None:
+        """The next that is idle; a new one if that takes long. None when all are ended."""
+        try:
+            return self._idle.get(timeout=PATIENCE_S)
+        except Empty:
+            with suppress(CoreError):  # those that are there must do, then
+                worker = self._hire()
+                if worker is not None:
+                    return worker
+            return self._idle.get()
+
+    def _hire(self) -> Hired | None:
+        """One more, if there may be one more. Raises CoreError if there can be none."""
+        with self._hiring:
+            if self._is_closed or not self._free:
+                return None
+            worker = self._free.pop()
+            worker.start()
+            self._all.append(worker)
+            return worker
 
     def _job(self, part: Image | Video) -> Job | None:
         """The part in plain types, which any process knows; None for what is no file."""

@@ -21,6 +21,7 @@ from llavacli_core.nn.linear import Linear
 from llavacli_core.nn.norms import RMSNorm
 from llavacli_core.nn.rotary import Rotary, Turn
 from llavacli_core.nn.rows import Rows
+from llavacli_core.nn.rows_step import RowsStep
 from llavacli_core.nn.step import Step
 from llavacli_core.nn.trace import Trace
 
@@ -69,7 +70,7 @@ class Attention(nn.Module):
         return self.out(y.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
 
     def step_rows(self, x: Tensor, turn: Turn, mask: Tensor | None, layer: int, rows: Rows) -> Tensor:
-        """One token of each row, [R, 1, D] -> [R, 1, D]; `mask` [R, 1, 1, S] is true where the row may look."""
+        """One token of each row, [R, 1, D] -> [R, 1, D]; `mask` [R, 1, 1, S] is added to the scores."""
         batch = x.shape[0]
         qkv = self.qkv(x).view(batch, 1, -1, self.head_dim)  # [R, 1, H + 2 K, C]
         turned = turn(qkv[:, :, : self.heads + self.kv_heads])
@@ -198,8 +199,13 @@ class Decoder(nn.Module):
             return cache.rotary.turn(cache.length, cache.length + x.shape[1])
         return Rotary(self.config, x.shape[1], x.device, x.dtype).turn(0, x.shape[1])
 
-    def step_rows(self, tokens: Tensor, rows: Rows) -> Tensor:
-        """Append one token to every row, ids [R]; scores of the next ones, [R, V]."""
+    @cached_property
+    def step_rows(self) -> Callable[[Tensor, Rows], Tensor]:
+        """Append one token to every row: ids [R] and the rows -> [R, V]. Made at first use, as `step`."""
+        return RowsStep(self) if self.devices is None else self._step_rows
+
+    def _step_rows(self, tokens: Tensor, rows: Rows) -> Tensor:
+        """The same over several devices, and with layers whose weights come and go."""
         assert rows.rotary is not None
         rows.reserve()
         turn = rows.rotary.at(rows.positions[:, None])

@@ -20,8 +20,9 @@ Pair = tuple[Tensor, Tensor]  # keys and values
 class Rows:
     """Every layer's keys and values, [slots, K, capacity, C] each: row r lies in slot r, and further slots are free.
 
-    Row r is in use up to `lengths[r]`; the rest is finite. `fixed` layers' worth of further pairs (a captioner's
-    cross-attention, whose keys come from the picture) may ride along: they are never written to, and follow their rows.
+    Row r is in use up to `lengths[r]`; the rest of its slot is finite, as nothing times NaN is NaN. `fixed` layers'
+    worth of further pairs (a captioner's cross-attention, whose keys come from the picture) may ride along: they are
+    never written to, and follow their rows.
     Each layer's may lie on a device of its own.
     """
 
@@ -89,12 +90,16 @@ class Rows:
         return self._positions
 
     def visible(self, window: int | None = None) -> Tensor | None:
-        """Which of the first max(lengths) + 1 positions each row's next token may see, [R, 1, 1, S]; None: all."""
+        """What is added to the scores of the first max(lengths) + 1 positions by each row's next token, [R, 1, 1, S].
+
+        0 where it may look, else -inf; None: it may look everywhere. Of a mask of truths every layer would make this.
+        """
         span = max(self.lengths) + 1
         if min(self.lengths) + 1 == span and (window is None or span <= window):
             return None
         distance = self.positions[:, None] - torch.arange(span, device=self.device)
-        mask = distance >= 0 if window is None else (distance >= 0) & (distance < window)
+        hidden = distance < 0 if window is None else (distance < 0) | (distance >= window)
+        mask = torch.zeros_like(distance, dtype=self.layers[0][0].dtype).masked_fill_(hidden, float("-inf"))
         return mask[:, None, None]
 
     def write(self, layer: int, keys: Tensor, values: Tensor) -> Pair:
@@ -124,15 +129,16 @@ class Rows:
         if max(self.lengths) >= self.capacity:
             self._resize(self.slots, max(self.lengths) + max(BLOCK, self.capacity // 2))
 
-    def join(self, other: Rows) -> None:
-        """Take in the rows of `other`, behind our own."""
+    def join(self, other: Rows, most: int | None = None) -> None:
+        """Take in the rows of `other`, behind our own. There will never be more than `most`, where that is known."""
         here, count = len(self), len(self) + len(other)
-        slots = self.slots if count <= self.slots else max(count, self.slots + self.slots // 2)
+        slots = self.slots if count <= self.slots else max(count, min(2 * self.slots, most or 2 * self.slots))
         self._resize(slots, max(self.capacity, other.capacity))
         used = max(other.lengths)
         for ours, theirs in zip(self.layers, other.layers, strict=True):
             for mine, yours in zip(ours, theirs, strict=True):
                 mine[here:count, :, :used] = yours[: len(other), :, :used]
+                mine[here:count, :, used:] = 0
         for ours, theirs in zip(self.fixed, other.fixed, strict=True):
             for mine, yours in zip(ours, theirs, strict=True):
                 mine[here:count] = yours[: len(other)]
@@ -182,11 +188,10 @@ class Rows:
         rotary = self.rotary
         if rotary is not None and room > self.capacity:
             rotary = rotary.longer(room)
-        used = (slice(len(self)), slice(None), slice(max(self.lengths, default=0)))
-        layers = [_moved(pair, used, (slots, pair[0].shape[1], room)) for pair in self.layers]
+        count, used = len(self), max(self.lengths, default=0)
+        layers = [_moved(pair, count, used, (slots, pair[0].shape[1], room)) for pair in self.layers]
         if slots > self.slots:
-            whole = (used[0], slice(None), slice(None))
-            self.fixed = [_moved(pair, whole, (slots, *pair[0].shape[1:3])) for pair in self.fixed]
+            self.fixed = [_moved(pair, count, pair[0].shape[2], (slots, *pair[0].shape[1:3])) for pair in self.fixed]
         self.layers, self.rotary = layers, rotary
 
 
@@ -196,8 +201,10 @@ def _selected(pair: Pair, index: Tensor) -> Pair:
     return pair[0].index_select(0, index), pair[1].index_select(0, index)
 
 
-def _moved(pair: Pair, used: tuple[slice, slice, slice], shape: tuple[int, ...]) -> Pair:
-    """Copies of what is `used`, in zeros of that shape."""
-    keys, values = (held.new_zeros((*shape, held.shape[3])) for held in pair)
-    keys[used], values[used] = pair[0][used], pair[1][used]
+def _moved(pair: Pair, rows: int, used: int, shape: tuple[int, ...]) -> Pair:
+    """Copies of the first `rows` rows up to the position `used`, in slots of that shape."""
+    keys, values = (held.new_empty((*shape, held.shape[3])) for held in pair)
+    for new, old in ((keys, pair[0]), (values, pair[1])):
+        new[:rows, :, :used] = old[:rows, :, :used]
+        new[:rows, :, used:] = 0
     return keys, values

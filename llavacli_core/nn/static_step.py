@@ -9,34 +9,24 @@ D hidden size  H heads  K key-value heads  G heads of a group  C head dim  S roo
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from llavacli_core.nn.cache import BLOCK, KVCache
-from llavacli_core.nn.step import layers_of
+from llavacli_core.nn.step import Arithmetic, of_one
 
 if TYPE_CHECKING:
-    from llavacli_core.nn.decoder import Block, Decoder
+    from llavacli_core.nn.decoder import Decoder
 
 
-class StaticStep:
-    """The step of one decoder. Nothing in it asks the host for a number that changes from token to token."""
+class StaticStep(Arithmetic):
+    """The step of one row. Nothing in it asks the host for a number that changes from token to token."""
 
     def __init__(self, decoder: Decoder) -> None:
-        config = decoder.config
-        self.embedding = decoder.embedding.weight
-        self.heads, self.kv_heads, self.head_dim = (
-            config.num_attention_heads,
-            config.num_key_value_heads,
-            config.head_dim,
-        )
-        blocks = cast("list[Block]", decoder.blocks)
         # torch's own norm is one kernel on a device, where `RowNorm` would be four.
-        self.layers = layers_of(blocks, lambda norm: norm)
-        self.norm = decoder.norm
-        self.head = (decoder.embedding if decoder.head is None else decoder.head).row
+        super().__init__(decoder, lambda norm: norm, of_one)
 
     def __call__(self, token: Tensor, position: Tensor, cache: KVCache) -> Tensor:
         """Write the id `token` [1, 1] into the cache at `position` [1]; scores of the next, [1, V].

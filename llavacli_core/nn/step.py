@@ -21,12 +21,13 @@ from llavacli_core.nn.norms import RMSNorm
 
 if TYPE_CHECKING:
     from llavacli_core.nn.decoder import Block, Decoder
+    from llavacli_core.nn.linear import Linear
 
 Product = Callable[[Tensor], Tensor]
 
 
 class RowNorm:
-    """RMSNorm of one row, [D] -> [D], in three operations.
+    """RMSNorm in four operations, where torch's own takes seven on a CPU.
 
     rms(x) = sqrt((|x|^2 + eps D) / D) = hypot(|x|, sqrt(eps D)) / sqrt(D), and the last root goes into the weight.
     """
@@ -37,8 +38,8 @@ class RowNorm:
         self.floor = torch.tensor((norm.eps * size) ** 0.5, device=norm.weight.device)
 
     def __call__(self, x: Tensor) -> Tensor:
-        """[D] -> [D]; the length is summed in float32 whatever the format."""
-        length: Tensor = torch.linalg.vector_norm(x, dtype=torch.float32)
+        """[..., D] -> [..., D]; the length is summed in float32 whatever the format."""
+        length: Tensor = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=torch.float32)
         return (x * self.weight).div_(torch.hypot(length, self.floor))
 
 
@@ -56,16 +57,18 @@ class Layer:
     window: int | None
 
 
-def layers_of(blocks: Sequence[Block], norm: Callable[[RMSNorm], Product]) -> list[Layer]:
-    """The blocks' arithmetic for one row, with `norm` in the place of each of their norms."""
+def layers_of(
+    blocks: Sequence[Block], norm: Callable[[RMSNorm], Product], product: Callable[[Linear], Product]
+) -> list[Layer]:
+    """The blocks' arithmetic, with `norm` in the place of each of their norms, and `product` in that of each matrix."""
     return [
         Layer(
             attention_norm=norm(block.attention_norm),
-            qkv=block.attention.qkv.row,
-            out=block.attention.out.row,
+            qkv=product(block.attention.qkv),
+            out=product(block.attention.out),
             mlp_norm=norm(block.mlp_norm),
-            gate_up=block.mlp.gate_up.row,
-            down=block.mlp.down.row,
+            gate_up=product(block.mlp.gate_up),
+            down=product(block.mlp.down),
             act=block.mlp.act,
             window=block.attention.window,
         )
@@ -73,10 +76,12 @@ def layers_of(blocks: Sequence[Block], norm: Callable[[RMSNorm], Product]) -> li
     ]
 
 
-class Step:
-    """The step of one decoder, made once its weights are in place."""
+class Arithmetic:
+    """What the steps of one decoder need, looked up once its weights are in place."""
 
-    def __init__(self, decoder: Decoder) -> None:
+    def __init__(
+        self, decoder: Decoder, norm: Callable[[RMSNorm], Product], product: Callable[[Linear], Product]
+    ) -> None:
         config = decoder.config
         self.embedding = decoder.embedding.weight
         self.heads, self.kv_heads, self.head_dim = (
@@ -84,10 +89,22 @@ class Step:
             config.num_key_value_heads,
             config.head_dim,
         )
-        self.layers = layers_of(cast("list[Block]", decoder.blocks), RowNorm)
+        self.layers = layers_of(cast("list[Block]", decoder.blocks), norm, product)
         self.kernel = decoder.kernel
-        self.norm = RowNorm(decoder.norm)
-        self.head: Product = (decoder.embedding if decoder.head is None else decoder.head).row
+        self.norm = norm(decoder.norm)
+        self.head = product(decoder.embedding if decoder.head is None else decoder.head)
+
+
+def of_one(linear: Linear) -> Product:
+    """The product of one row, [in] -> [out]."""
+    return linear.row
+
+
+class Step(Arithmetic):
+    """The step of one row."""
+
+    def __init__(self, decoder: Decoder) -> None:
+        super().__init__(decoder, RowNorm, of_one)
 
     def __call__(self, token: Tensor, cache: KVCache) -> Tensor:
         """Append the id `token`, of shape [1, 1], to the cache; scores of the next, [1, V]."""

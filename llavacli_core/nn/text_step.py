@@ -15,9 +15,9 @@ from torch import Tensor
 
 from llavacli_core.nn.attention import attend
 from llavacli_core.nn.rows import Rows
+from llavacli_core.nn.rows_step import of_some
 
 if TYPE_CHECKING:
-    from llavacli_core.nn.linear import Linear
     from llavacli_core.nn.text_decoder import Block, TextDecoder
 
 Function = Callable[[Tensor], Tensor]
@@ -49,7 +49,7 @@ class TextStep:
         self.heads, self.head_dim, self.pre_norm = config.num_attention_heads, config.head_dim, config.pre_norm
         self.layers = [_layer(block) for block in cast("list[Block]", decoder.blocks)]
         self.norm: Function | None = None if decoder.norm is None else decoder.norm.forward
-        self.words = product(decoder.embedding if decoder.head is None else decoder.head)
+        self.words = of_some(decoder.embedding if decoder.head is None else decoder.head)
 
     def __call__(self, tokens: Tensor, rows: Rows) -> Tensor:
         """Append the ids `tokens`, [R], one to each row; scores of the next ones, [R, V]."""
@@ -89,24 +89,14 @@ def _layer(block: Block) -> Layer:
     """One layer's functions."""
     return Layer(
         attention_norm=block.attention_norm.forward,
-        qkv=product(block.attention.qkv),
-        out=product(block.attention.out),
+        qkv=of_some(block.attention.qkv),
+        out=of_some(block.attention.out),
         cross_norm=block.cross_norm.forward,
-        query=product(block.cross.query),
-        cross_out=product(block.cross.out),
+        query=of_some(block.cross.query),
+        cross_out=of_some(block.cross.out),
         mlp_norm=block.mlp_norm.forward,
-        up=product(block.up),
+        up=of_some(block.up),
         act=block.act,
-        down=product(block.down),
+        down=of_some(block.down),
         factor=block.attention.factor,
     )
-
-
-def product(linear: Linear) -> Function:
-    """[R, in] -> [R, out]; a single row goes by the faster way."""
-    one, many = linear.row, linear.forward
-
-    def apply(x: Tensor) -> Tensor:
-        return one(x[0])[None] if x.shape[0] == 1 else many(x)
-
-    return apply

@@ -10,6 +10,7 @@ import codecs
 import json
 import re
 from collections.abc import Callable
+from functools import cache
 from typing import Any, Protocol
 
 from tokenizers import Tokenizer as Backend
@@ -220,6 +221,7 @@ def _word_piece(prefix: str, *, tidy: bool) -> Stage:
     return Each(follow, first=cleaned)
 
 
+@cache
 def _byte_of_letter() -> dict[str, int]:
     """GPT-2's alphabet: printable Latin-1 letters stand for their own byte, the other bytes are U+0100 onwards."""
     printable = [*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAD), *range(0xAE, 0x100)]

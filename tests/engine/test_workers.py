@@ -13,7 +13,7 @@ import pytest
 from PIL import Image as Pictures
 
 import llavacli_core as core
-from llavacli_core.engine import batch, hired
+from llavacli_core.engine import hired, serving
 from llavacli_core.engine.opening import Open, Opener
 from llavacli_core.engine.workers import Limits, Workers
 from llavacli_core.messages import Image, Message, Video
@@ -189,11 +189,37 @@ def test_a_batch_goes_on_around_them():
         ([Message("user", [Image(source), "What is this?"])], core.Sampling(max_tokens=5)) for source in sources
     ]
     pool = Workers(engine.processor.opener, 3, TIGHT)
-    events = dict(batch.run(engine, requests, 4, lambda: False, opening=pool))
+    events = dict(serving.run(engine, requests, 4, lambda: False, opening=pool))
     alone = dict(engine.batch(requests[1::2]))
     assert [events[place].token_ids for place in range(1, 10, 2)] == [alone[place].token_ids for place in range(5)]
     codes = [events[place].error.code for place in range(0, 10, 2)]
     assert codes == [CRASHED, CRASHED, TOO_LARGE, CRASHED, CRASHED]
+
+
+@pytest.mark.usefixtures("misled")
+def test_a_picture_that_takes_long_keeps_no_other_waiting(opener: Opener):
+    with ThreadPoolExecutor(1) as threads, Workers(opener, 2) as opened:
+        stuck = threads.submit(opened, Image(b"!stuck"))
+        opened(Image(JPEG))
+        assert not stuck.done()
+    assert "were ended" in str(stuck.exception())
+
+
+@pytest.mark.usefixtures("misled")
+def test_a_batch_answers_what_is_ready_before_what_is_not():
+    engine = core.load(DEMO, device="cpu", dtype="float32")
+    sources = [b"!stuck", JPEG, JPEG, JPEG]
+    requests = [
+        ([Message("user", [Image(source), "What is this?"])], core.Sampling(max_tokens=3)) for source in sources
+    ]
+    generation = engine.batch(requests, workers=2)
+    done = []
+    for index, event in generation:
+        if isinstance(event, core.Done):
+            done.append(index)
+        if len(done) == 3:
+            generation.stop()
+    assert sorted(done) == [1, 2, 3]
 
 
 def test_a_batch_in_workers_is_the_same_batch():

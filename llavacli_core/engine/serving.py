@@ -1,0 +1,69 @@
+"""Many requests on one network: made ready ahead of it, and answered by one batch, or by two side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
+
+from llavacli_core.engine.ahead import Ahead
+from llavacli_core.engine.batch import MEMORY_SHARE, Batch, Numbered, Ready
+from llavacli_core.engine.generate import Stopped
+from llavacli_core.engine.lanes import lanes, side_by_side
+from llavacli_core.engine.opening import Open
+from llavacli_core.errors import BadOption, CoreError
+from llavacli_core.events import Failed
+from llavacli_core.messages import Message
+from llavacli_core.options import Sampling
+
+if TYPE_CHECKING:
+    from llavacli_core.engine.engine import Engine
+
+ROWS = 8
+AUTO_ROWS = {"cpu": 32, "mps": 16, "cuda": 64}  # a CPU gains nothing beyond; memory may allow fewer
+THREADS = 4
+
+Asked = tuple[Sequence[Message], Sampling | None]
+
+
+def run(
+    engine: Engine,
+    requests: Iterable[Asked],
+    rows: int,
+    stopped: Stopped,
+    *,
+    opening: AbstractContextManager[Open],
+    threads: int = THREADS,
+) -> Generator[Numbered]:
+    """Events of all requests, each with its request's index. One that fails is told so, and the others go on.
+
+    They are prepared in so many threads, their pictures opened in a way of `opening`.
+    """
+
+    def prepare(numbered: tuple[int, Asked]) -> Ready | Numbered:
+        index, asked = numbered
+        try:
+            messages, sampling = _pair(asked)
+            request = engine.processor.prepare(messages, open=open_part)
+            engine.processor.check_fits(request)
+            return Ready(index, request, engine.processor.settled(request, sampling or Sampling()))
+        except CoreError as error:
+            return index, Failed(error)
+
+    count = lanes(engine.network, rows)
+    shares = [len(range(lane, rows, count)) for lane in range(count)]
+    batches = [Batch(engine, share, MEMORY_SHARE / count) for share in shares]
+    with opening as open_part, Ahead(enumerate(requests), prepare, depth=rows + threads, threads=threads) as ahead:
+        if count == 1:
+            yield from batches[0].serve(ahead, stopped)
+        else:
+            yield from side_by_side(batches, ahead, stopped)
+
+
+def _pair(asked: Asked) -> Asked:
+    """A request as it must be."""
+    if not isinstance(asked, tuple | list) or len(asked) != 2:
+        raise BadOption("a request is a pair of messages and sampling (or None)", hint="[(messages, None), ...]")
+    if asked[1] is not None and not isinstance(asked[1], Sampling):
+        raise BadOption(f"a request's sampling is core.Sampling or None, not {type(asked[1]).__name__}")
+    return asked[0], asked[1]
