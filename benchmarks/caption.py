@@ -1,7 +1,8 @@
 """Pictures a second from files to captions: a folder of drawings through the demo checkpoint, float32, on this CPU.
 
 `-b 1`, 4, 8, 16 and auto, as `llavacli caption` runs them, against transformers' processor and batched `generate` at
-the best of those sizes (found in the round that warms up), padded as its processor pads.
+the best of those sizes (found in the round that warms up), padded as its processor pads. Models are loaded, and the
+processes that open our pictures started, before the clock is.
 
 Promises: -b 8 at least twice as fast as -b 1; auto at least 0.9 times the best; and at least twice transformers.
 """
@@ -46,14 +47,14 @@ def drawings(folder: Path, count: int) -> list[Path]:
     return paths
 
 
-def ours(engine: core.Engine, paths: Sequence[Path], rows: int | Literal["auto"]) -> Captions:
+def ours(
+    engine: core.Engine, paths: Sequence[Path], rows: int | Literal["auto"], pool: core.Workers | None
+) -> Captions:
     """Captions by picture, as the caption command makes them."""
     sampling = core.Sampling(max_tokens=MOST_TOKENS)
     asked = (([core.Message("user", [core.Image(path), QUESTION])], sampling) for path in paths)
     return {
-        index: event.text.strip()
-        for index, event in engine.batch(asked, rows, workers())
-        if isinstance(event, core.Done)
+        index: event.text.strip() for index, event in engine.batch(asked, rows, pool) if isinstance(event, core.Done)
     }
 
 
@@ -89,21 +90,21 @@ def main() -> int:
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     report = Report()
-    with tempfile.TemporaryDirectory() as folder:
-        compare(report, drawings(Path(folder), arguments.pictures), arguments)
+    with tempfile.TemporaryDirectory() as folder, workers() as pool:
+        compare(report, drawings(Path(folder), arguments.pictures), pool, arguments)
     return report.exit_code
 
 
-def compare(report: Report, paths: Sequence[Path], arguments: argparse.Namespace) -> None:
+def compare(report: Report, paths: Sequence[Path], pool: core.Workers | None, arguments: argparse.Namespace) -> None:
     """All the ways in turn."""
     engine = core.load("demo", device="cpu", dtype="float32")
     theirs = Theirs(engine.processor.located.folder)
-    captions = ours(engine, paths, 1)
-    check(captions, lambda rows: ours(engine, paths, rows), (8, "auto"))
+    captions = ours(engine, paths, 1, pool)
+    check(captions, lambda rows: ours(engine, paths, rows, pool), (8, "auto"))
     check(captions, lambda rows: theirs.captions(paths, rows), SIZES[1:2])
     best = min(SIZES, key=lambda rows: timed(lambda: theirs.captions(paths, rows)))
     ways: dict[str, Callable[[], object]] = {
-        f"-b {rows}": lambda rows=rows: ours(engine, paths, rows)  # type: ignore[misc]
+        f"-b {rows}": lambda rows=rows: ours(engine, paths, rows, pool)  # type: ignore[misc]
         for rows in (*SIZES, "auto")
     }
     ways["theirs"] = lambda: theirs.captions(paths, best)

@@ -16,7 +16,7 @@ from report import Report, parser
 from timing import alternate
 
 from llavacli_core.engine.opening import Open, Opener
-from llavacli_core.engine.workers import Workers
+from llavacli_core.engine.workers import opening
 from llavacli_core.messages import Image
 
 GOAL = 0.9
@@ -34,7 +34,7 @@ def rush(open: Open, path: Path, count: int, threads: int) -> None:
 
 def compare(report: Report, path: Path, count: int, cores: int, repeats: int) -> None:
     """Measure how many of a picture a second both ways open."""
-    with Workers(OPENER, cores) as opened:
+    with opening(OPENER, cores) as opened:
         ways = {
             "threads": lambda: rush(OPENER.open, path, count, cores),
             "workers": lambda: rush(opened, path, count, cores),
@@ -46,7 +46,7 @@ def compare(report: Report, path: Path, count: int, cores: int, repeats: int) ->
 
 def start(path: Path) -> None:
     """From nothing to the first picture of one worker."""
-    with Workers(OPENER, 1) as opened:
+    with opening(OPENER, 1) as opened:
         opened(Image(path))
 
 

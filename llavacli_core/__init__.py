@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from llavacli_core.engine.sheet import Sheet as Sheet
     from llavacli_core.engine.sheet import load_sheet as load_sheet
     from llavacli_core.engine.sheet import sample_prompt as sample_prompt
+    from llavacli_core.engine.workers import Workers as Workers
     from llavacli_core.events import BatchEvent as BatchEvent
     from llavacli_core.events import Done as Done
     from llavacli_core.events import Event as Event
@@ -131,6 +132,7 @@ else:
         "Sheet": "engine.sheet",
         "load_sheet": "engine.sheet",
         "sample_prompt": "engine.sheet",
+        "Workers": "engine.workers",
         "Done": "events",
         "Event": "events",
         "Failed": "events",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -84,12 +84,12 @@ def run_known(tasks: Sequence[Task], run: Run) -> list[Failure]:
     return failures
 
 
-def run_batch(tasks: Sequence[Task], engine: core.Engine, run: Run) -> list[Failure]:
+def run_batch(tasks: Sequence[Task], engine: core.Engine, run: Run, pool: core.Workers | None) -> list[Failure]:
     """Caption all that may succeed. What would meet every picture alike is raised."""
     import llavacli_core as core
 
     open_tasks: dict[int, Task] = {}
-    events = engine.batch(_requests(tasks, engine, run, open_tasks), rows=run.rows, workers=workers())
+    events = engine.batch(_requests(tasks, engine, run, open_tasks), rows=run.rows, workers=pool)
     failures: list[Failure] = []
     run.tally.start()
     with run.stopper.answering(events.stop, urgent=True), closing(events):
@@ -125,6 +125,8 @@ def check_first(items: Sequence[Item], asker: Asker, info: core.ModelInfo) -> No
             asker.check(item, info)
 
 
-def workers() -> int | None:
-    """How many processes open pictures; none where the core has no such thing."""
-    return None if sys.platform == "win32" else min(MOST_WORKERS, os.cpu_count() or 1)
+def workers() -> AbstractContextManager[core.Workers | None]:
+    """Processes that open pictures; none where the core has no such thing."""
+    import llavacli_core as core
+
+    return nullcontext() if sys.platform == "win32" else core.Workers(min(MOST_WORKERS, os.cpu_count() or 1))

@@ -18,7 +18,7 @@ from llavacli.captioning.picture import Item, Picture
 from llavacli.captioning.planning import Plan, plan
 from llavacli.captioning.prompting import prompts_of
 from llavacli.captioning.provenance import Provenance, provenance
-from llavacli.captioning.running import Rows, Run, check_first, run_batch, run_known
+from llavacli.captioning.running import Rows, Run, check_first, run_batch, run_known, workers
 from llavacli.captioning.sharding import Shard, parse
 from llavacli.captioning.tally import Tally
 from llavacli.captioning.wording import wording_of
@@ -129,9 +129,10 @@ def _all(to_do: Plan, run: Run, model: ModelOptions) -> list[Failure]:
     tasks = [task for task in to_do.tasks if task.item.picture.error is None]
     if not tasks or run.has_failed_enough:
         return failures
-    engine = loading.load(model, run.notes)
-    check_first([task.item for task in tasks], run.asker, engine.info)
-    return failures + run_batch(tasks, engine, run)
+    with workers() as pool:  # while the model is loaded, the first of them starts
+        engine = loading.load(model, run.notes)
+        check_first([task.item for task in tasks], run.asker, engine.info)
+        return failures + run_batch(tasks, engine, run, pool)
 
 
 def _let_go(bar: Bar, out: outputs.Outputs) -> None:

@@ -29,7 +29,7 @@ from llavacli_core.engine.scores import Scores, score
 from llavacli_core.engine.session import Session
 from llavacli_core.engine.starting import Captions, Conversations, Starter
 from llavacli_core.engine.where import cache_devices, where
-from llavacli_core.engine.workers import opening
+from llavacli_core.engine.workers import Workers, opening
 from llavacli_core.errors import BadOption, OutOfMemory
 from llavacli_core.events import BatchEvent, Event
 from llavacli_core.hub.locate import locate
@@ -85,7 +85,7 @@ class Engine:
         self,
         requests: Iterable[serving.Asked],
         rows: int | Literal["auto"] = serving.ROWS,
-        workers: int | None = None,
+        workers: int | Workers | None = None,
     ) -> Generation[tuple[int, BatchEvent]]:
         """Answer many: pairs of messages and sampling (or None), `rows` of them decoded together.
 
@@ -94,15 +94,16 @@ class Engine:
         Each event comes with its request's index: Text as words are made, and last Done, or Failed for a request that
         came to nothing, while the others go on. An answer comes as soon as it is done, whatever came before it.
         `requests` may be endless, or come slowly: it is read in a thread of its own, a little ahead. Pictures are
-        opened ahead too: in so many `workers`, which are processes, so that no picture can take this one down or keep
-        it waiting; without them, in threads.
+        opened ahead too: in up to so many `workers`, which are processes (or in those of a pool that was started
+        before), so that no picture can take this one down or keep it waiting; without them, in threads.
         """
         if rows == "auto":
             rows = serving.AUTO_ROWS[self.device.type]
         if not isinstance(rows, int) or rows < 1:
             raise BadOption(f"rows must be a whole number of at least 1, or auto, not {rows!r}")
         pictures = opening(self.processor.opener, workers)
-        threads = max(serving.THREADS, workers or 0)  # each waits for one worker
+        count = workers.count if isinstance(workers, Workers) else workers or 0
+        threads = max(serving.THREADS, count)  # each waits for one worker
         return Generation(lambda stopped: serving.run(self, requests, rows, stopped, opening=pictures, threads=threads))
 
     def forward(

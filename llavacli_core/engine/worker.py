@@ -26,7 +26,6 @@ OOM_SCORE = "500"  # of -1000..1000: of all processes, the kernel had better end
 class Orders:
     """What a worker is told first."""
 
-    opener: Opener
     memory_bytes: int
     parent: int  # its process id
 
@@ -35,6 +34,7 @@ class Orders:
 class Job:
     """A picture or a video to open, called `name` in messages, and the seconds after which nobody waits any more."""
 
+    opener: Opener
     part: Image | Video
     name: str
     seconds: float
@@ -56,16 +56,16 @@ def main() -> None:
             while True:
                 job: Job = receive(jobs)
                 signal.setitimer(signal.ITIMER_REAL, job.seconds + GRACE_S)  # with no parent left, too
-                answer = opened(orders.opener, job)
+                answer = opened(job)
                 signal.setitimer(signal.ITIMER_REAL, 0)
                 send(answers, answer)
                 del job, answer  # an idle worker holds no pixels
 
 
-def opened(opener: Opener, job: Job) -> Prepared | CoreError:
+def opened(job: Job) -> Prepared | CoreError:
     """The picture or the video without its source, which stays with those who asked; or what is wrong with it."""
     try:
-        prepared = opener.open(job.part)
+        prepared = job.opener.open(job.part)
     except CoreError as error:
         return error
     except MemoryError:

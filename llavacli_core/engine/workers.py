@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from os import PathLike
 from queue import Empty, SimpleQueue
 from threading import Lock
@@ -34,15 +35,25 @@ class Limits:
     clip_seconds: float = 600.0  # the file is hashed as well, and may have gigabytes
 
 
-def opening(opener: Opener, workers: int | None) -> AbstractContextManager[Open]:
-    """A way to open pictures, from any number of threads: in this process, or in so many others.
+def opening(opener: Opener, workers: int | Workers | None) -> AbstractContextManager[Open]:
+    """A way to open pictures, from any number of threads: in this process, in so many others, or in those of a pool.
 
-    Raises BadOption at once; processes are started on entry.
+    Raises BadOption at once; processes are started on entry, but those of a pool, which stay when this is left.
     """
-    return nullcontext(opener.open) if workers is None else Workers(opener, workers)
+    if workers is None:
+        return nullcontext(opener.open)
+    if isinstance(workers, Workers):
+        return nullcontext(partial(workers.open, opener))
+    return _hired(Workers(workers), opener)
 
 
-class Workers(AbstractContextManager[Open]):
+@contextmanager
+def _hired(workers: Workers, opener: Opener) -> Iterator[Open]:
+    with workers:
+        yield partial(workers.open, opener)
+
+
+class Workers(AbstractContextManager["Workers"]):
     """Up to so many processes, each of which opens one picture at a time; where one dies, another takes its place.
 
     One is there from the beginning, and another is started whenever a picture has waited for its turn: to start one
@@ -50,16 +61,17 @@ class Workers(AbstractContextManager[Open]):
 
     What an opener gives comes back the same to the last bit, and so do its errors. A picture that takes too much
     memory raises InputTooLarge; one that takes too long, or crashes the process, UnreadableInput. Relative paths are
-    those of the folder that was current when a worker was started.
+    those of the folder that was current when a worker was started. They can be started before there is a model, so that
+    they are ready when it is.
     """
 
-    def __init__(self, opener: Opener, count: int, limits: Limits | None = None) -> None:
+    def __init__(self, count: int, limits: Limits | None = None) -> None:
         if type(count) is not int or count < 1:
             raise BadOption(f"workers must be a whole number of at least 1, or None, not {count!r}")
         if sys.platform == "win32":
             raise BadOption("pictures cannot be opened in processes of their own here", hint="leave workers out")
-        self.opener, self.limits = opener, limits or Limits()
-        orders = Orders(opener, self.limits.memory_bytes, os.getpid())
+        self.count, self.limits = count, limits or Limits()
+        orders = Orders(self.limits.memory_bytes, os.getpid())
         # Linux ends a process with the thread that started it, so one thread starts them all, and lives as long
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="workers")
         self._free = [Hired(orders, self._starter) for _ in range(count)]  # not started yet
@@ -67,14 +79,14 @@ class Workers(AbstractContextManager[Open]):
         self._hiring, self._is_closed = Lock(), False
         self._idle: SimpleQueue[Hired | None] = SimpleQueue()
 
-    def __enter__(self) -> Open:
-        """Start one, and do not wait for it; how to open pictures in them."""
+    def __enter__(self) -> Workers:
+        """Start one, and do not wait for it."""
         try:
             self._idle.put(self._hire())
         except BaseException:
             self._end()
             raise
-        return self.open
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -91,14 +103,14 @@ class Workers(AbstractContextManager[Open]):
             self._idle.put(None)
             self._end()
 
-    def open(self, part: Image | Video) -> Prepared:
-        """A picture or a video, ready for the tower; waits for a process to be idle.
+    def open(self, opener: Opener, part: Image | Video) -> Prepared:
+        """A picture or a video as `opener` makes it ready for the tower; waits for a process to be idle.
 
         What this process has decoded already (PIL images, frames) is opened in it: to send it costs as much.
         """
-        job = self._job(part)
+        job = self._job(opener, part)
         if job is None:
-            return self.opener.open(part)
+            return opener.open(part)
         with self._taken() as worker:
             answer = worker.ask(job)
         if isinstance(answer, CoreError):
@@ -141,7 +153,7 @@ class Workers(AbstractContextManager[Open]):
             self._all.append(worker)
             return worker
 
-    def _job(self, part: Image | Video) -> Job | None:
+    def _job(self, opener: Opener, part: Image | Video) -> Job | None:
         """The part in plain types, which any process knows; None for what is no file."""
         source, name = part.source, NAMELESS
         if isinstance(source, (str, PathLike)):
@@ -157,8 +169,8 @@ class Workers(AbstractContextManager[Open]):
 
             seconds += DEADLINE_S
         if isinstance(part, Image):
-            return Job(Image(source, part.max_tiles, part.marks), name, seconds)
-        return Job(Video(source, part.frames, part.fps), name, seconds)
+            return Job(opener, Image(source, part.max_tiles, part.marks), name, seconds)
+        return Job(opener, Video(source, part.frames, part.fps), name, seconds)
 
     def _end(self) -> None:
         for worker in self._all:

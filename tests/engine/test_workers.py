@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,10 @@ from PIL import Image as Pictures
 import llavacli_core as core
 from llavacli_core.engine import hired, serving
 from llavacli_core.engine.opening import Open, Opener
-from llavacli_core.engine.workers import Limits, Workers
+from llavacli_core.engine.workers import Limits
 from llavacli_core.messages import Image, Message, Video
 from tests.engine import misbehaving
+from tests.engine.staff import staffed
 from tests.media.files import layered, noise, stored
 from tests.reference.clips import Clip
 
@@ -33,7 +35,7 @@ def opener() -> Opener:
 
 @pytest.fixture(scope="module")
 def opened(opener: Opener) -> Iterator[Open]:
-    with Workers(opener, 2) as opened:
+    with staffed(opener, 2) as opened:
         yield opened
 
 
@@ -127,7 +129,7 @@ def test_marks_and_tiles(mark: str, opener: Opener, opened: Open):
 def test_clips_are_opened_the_same(engine: Callable[[str], Any]):
     opener = engine("video").processor.opener
     sources = [Clip(12, 64, 48, encoded=encoded).source for encoded in (False, True)]
-    with Workers(opener, 1) as opened:
+    with staffed(opener, 1) as opened:
         for source in (*sources, b"no clip", "nowhere.mp4"):
             video = Video(source, frames=3)
             assert outcome(opened, video) == outcome(opener.open, video)
@@ -163,7 +165,7 @@ CRASHED, TOO_LARGE = "input_unreadable", "input_too_large"
 )
 @pytest.mark.usefixtures("misled")
 def test_a_picture_that_misbehaves(deed: bytes, code: str, words: str, opener: Opener):
-    with Workers(opener, 1, TIGHT) as opened:
+    with staffed(opener, 1, TIGHT) as opened:
         with pytest.raises(core.errors.InputError) as caught:
             opened(Image(deed))
         assert (caught.value.code, str(caught.value)) == (code, words)
@@ -173,7 +175,7 @@ def test_a_picture_that_misbehaves(deed: bytes, code: str, words: str, opener: O
 
 def test_a_picture_beyond_the_memory(opener: Opener):
     bomb = stored(Pictures.new("RGB", (9000, 9000)))
-    with Workers(opener, 1, TIGHT) as opened:
+    with staffed(opener, 1, TIGHT) as opened:
         with pytest.raises(core.errors.InputTooLarge, match="too many pixels"):
             opened(Image(bomb))
         assert outcome(opened, Image(JPEG)) == outcome(opener.open, Image(JPEG))
@@ -188,7 +190,7 @@ def test_a_batch_goes_on_around_them():
     requests = [
         ([Message("user", [Image(source), "What is this?"])], core.Sampling(max_tokens=5)) for source in sources
     ]
-    pool = Workers(engine.processor.opener, 3, TIGHT)
+    pool = staffed(engine.processor.opener, 3, TIGHT)
     events = dict(serving.run(engine, requests, 4, lambda: False, opening=pool))
     alone = dict(engine.batch(requests[1::2]))
     assert [events[place].token_ids for place in range(1, 10, 2)] == [alone[place].token_ids for place in range(5)]
@@ -198,7 +200,7 @@ def test_a_batch_goes_on_around_them():
 
 @pytest.mark.usefixtures("misled")
 def test_a_picture_that_takes_long_keeps_no_other_waiting(opener: Opener):
-    with ThreadPoolExecutor(1) as threads, Workers(opener, 2) as opened:
+    with ThreadPoolExecutor(1) as threads, staffed(opener, 2) as opened:
         stuck = threads.submit(opened, Image(b"!stuck"))
         opened(Image(JPEG))
         assert not stuck.done()
@@ -233,6 +235,18 @@ def test_a_batch_in_workers_is_the_same_batch():
     assert str(theirs[5].error) == str(ours[5].error)
 
 
+def test_a_pool_serves_several_batches_and_openers():
+    engine = core.load(DEMO, device="cpu", dtype="float32")
+    requests = [([Message("user", [Image(JPEG), "What is this?"])], core.Sampling(max_tokens=5))]
+    alone = dict(engine.batch(requests))[0]
+    with core.Workers(2) as pool:
+        first, second = (dict(engine.batch(requests, workers=pool))[0] for _ in range(2))
+        other = replace(engine.processor.opener, model=None)  # counts no tokens
+        assert pool.open(other, Image(JPEG)).seen.tokens == 0
+    assert first.token_ids == second.token_ids == alone.token_ids
+    assert first.images[0].tokens > 0
+
+
 @pytest.mark.parametrize("workers", [0, -1, 1.5, "2", True])
 def test_how_many_is_a_whole_number(workers: Any):
     with pytest.raises(core.errors.BadOption, match="workers must be"):
@@ -241,10 +255,10 @@ def test_how_many_is_a_whole_number(workers: Any):
 
 def test_workers_that_cannot_be_started(opener: Opener, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(hired, "MODULE", "no_such_module")
-    with Workers(opener, 1) as opened:
+    with staffed(opener, 1) as opened:
         for _ in range(2):
             with pytest.raises(core.errors.CoreError, match="could not be started"):
                 opened(Image(JPEG))
     monkeypatch.setattr(sys, "executable", "/no/such/python")
-    with pytest.raises(core.errors.CoreError, match="could not be started"), Workers(opener, 2):
+    with pytest.raises(core.errors.CoreError, match="could not be started"), staffed(opener, 2):
         pass

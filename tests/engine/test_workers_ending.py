@@ -21,6 +21,7 @@ from llavacli_core.engine.opening import Opener
 from llavacli_core.engine.workers import Workers
 from llavacli_core.messages import Image, Message
 from tests.engine import misbehaving
+from tests.engine.staff import staffed
 from tests.media.files import noise, stored
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
@@ -34,11 +35,12 @@ import sys
 import llavacli_core as core
 from llavacli_core.engine import hired
 from llavacli_core.engine.workers import Workers
+from tests.engine.staff import staffed
 from llavacli_core.messages import Image
 from concurrent.futures import ThreadPoolExecutor
 hired.MODULE = "tests.engine.misbehaving"
 if __name__ == "__main__":
-    with Workers(core.load_processor(sys.argv[1]).opener, 2) as opened, ThreadPoolExecutor(1) as threads:
+    with staffed(core.load_processor(sys.argv[1]).opener, 2) as opened, ThreadPoolExecutor(1) as threads:
         stuck = threads.submit(opened, Image(b"!stuck"))
         opened(Image(open(sys.argv[2], "rb").read()))
         print("ready", flush=True)
@@ -88,11 +90,11 @@ def test_nothing_is_left(opener: Opener):
     gc.collect()  # files that nobody holds any more do not make room for ones that are left
     before, shared = children(), set(os.listdir("/dev/shm"))
     files = len(os.listdir("/proc/self/fd"))
-    with Workers(opener, 3) as opened:
+    with staffed(opener, 3) as opened:
         opened(Image(PNG))
         assert len(children() - before) == 1  # no more than are needed
     assert children() <= before
-    with pytest.raises(ZeroDivisionError), Workers(opener, 2) as opened:
+    with pytest.raises(ZeroDivisionError), staffed(opener, 2) as opened:
         1 / 0  # noqa: B018
     assert children() <= before
     assert set(os.listdir("/dev/shm")) <= shared
@@ -123,10 +125,9 @@ def test_a_batch_that_is_given_up_waits_for_no_picture(how: str):
 
 @pytest.mark.usefixtures("misled")
 def test_who_waits_when_all_ends_gets_an_error(opener: Opener):
-    workers = Workers(opener, 2)
-    opened = workers.__enter__()
+    workers = Workers(2).__enter__()
     with ThreadPoolExecutor(6) as threads:
-        waiting = [threads.submit(opened, Image(b"!stuck")) for _ in range(6)]
+        waiting = [threads.submit(workers.open, opener, Image(b"!stuck")) for _ in range(6)]
         workers.__exit__(None, None, None)
         for each in waiting:
             assert "were ended" in str(each.exception(timeout=20))
@@ -134,7 +135,7 @@ def test_who_waits_when_all_ends_gets_an_error(opener: Opener):
 
 def test_one_that_was_killed_at_rest_costs_no_picture(opener: Opener):
     before = children()
-    with Workers(opener, 1) as opened:
+    with staffed(opener, 1) as opened:
         for _ in range(3):
             opened(Image(PNG))
             (worker,) = children() - before
@@ -144,7 +145,7 @@ def test_one_that_was_killed_at_rest_costs_no_picture(opener: Opener):
 
 def test_a_worker_ignores_ctrl_c_and_is_out_of_its_reach(opener: Opener):
     before = children()
-    with Workers(opener, 1) as opened:
+    with staffed(opener, 1) as opened:
         opened(Image(PNG))
         (worker,) = children() - before
         os.kill(worker, signal.SIGINT)
@@ -155,7 +156,7 @@ def test_a_worker_ignores_ctrl_c_and_is_out_of_its_reach(opener: Opener):
 
 def test_workers_outlive_the_thread_that_asked(opener: Opener):
     before = children()
-    with Workers(opener, 1) as opened:
+    with staffed(opener, 1) as opened:
         (first,) = children() - before
         os.kill(first, signal.SIGKILL)
         until(lambda: not exists(first))
@@ -171,7 +172,7 @@ def test_a_worker_holds_no_files_and_no_torch(opener: Opener, tmp_path: Path):
     before = children()
     with (tmp_path / "open").open("w") as file:
         os.set_inheritable(file.fileno(), True)  # noqa: FBT003
-        with Workers(opener, 2) as opened:
+        with staffed(opener, 2) as opened:
             opened(Image(PNG))
             opened(Image(PNG))
             for worker in children() - before:

@@ -139,8 +139,8 @@ class Engine:
         videos = [self.script.seen_video(video) for each in messages for video in each.videos]
         return Generation(self.script, images, videos, sampling.max_tokens)
 
-    def batch(self, requests: Iterable[Any], rows: int | str = 8, workers: int | None = None) -> Batch:
-        self.script.log({"rows": rows, "workers": workers})
+    def batch(self, requests: Iterable[Any], rows: int | str = 8, workers: core.Workers | None = None) -> Batch:
+        self.script.log({"rows": rows})
         return Batch(self, requests)
 
     def session(self) -> Session:
