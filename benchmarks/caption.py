@@ -2,7 +2,7 @@
 
 `-b 1`, 4, 8, 16 and auto, as `llavacli caption` runs them, against transformers' processor and batched `generate` at
 the best of those sizes (found in the round that warms up), padded as its processor pads. Models are loaded, and the
-processes that open our pictures started, before the clock is.
+processes that open our pictures started, before the clock is; both have the large pages that the command asks for.
 
 Promises: -b 8 at least twice as fast as -b 1; auto at least 0.9 times the best; and at least twice transformers.
 """
@@ -10,6 +10,7 @@ Promises: -b 8 at least twice as fast as -b 1; auto at least 0.9 times the best;
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -27,6 +28,7 @@ import llavacli_core as core
 from demo.drawing import draw
 from demo.scenes import canvas, scene
 from llavacli.captioning.running import workers
+from llavacli.lean_torch import LARGE_PAGES
 
 QUESTION = "Describe this image in detail."
 SEED = 5_000_000  # drawings that no training has seen
@@ -135,4 +137,6 @@ def check(captions: Captions, caption: Callable[[Any], Captions], sizes: Sequenc
 
 
 if __name__ == "__main__":
+    if not LARGE_PAGES.items() <= os.environ.items():  # torch has looked already
+        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **LARGE_PAGES})
     sys.exit(main())
