@@ -28,7 +28,7 @@ from llavacli_core.nn.llava import Llava
 from llavacli_core.nn.rows import Rows
 
 # Positions at once. Matrices of this height keep a CPU busy and its caches full; a card wants them higher.
-AT_ONCE = {"cpu": 1024, "mps": 4096, "cuda": 16384}
+AT_ONCE = {"cpu": 2048, "mps": 4096, "cuda": 16384}
 
 
 @dataclass(frozen=True)
