@@ -19,6 +19,7 @@ from llavacli_core.engine.ahead import Ahead
 from llavacli_core.engine.batch import Batch, Numbered, Ready
 from llavacli_core.engine.generate import Stopped
 from llavacli_core.nn.encoder_decoder import EncoderDecoder
+from llavacli_core.nn.guests import Guest
 from llavacli_core.nn.llava import Llava
 
 LANES = 2
@@ -28,9 +29,11 @@ FEWEST = 4  # rows of a lane
 
 def lanes(network: Llava | EncoderDecoder, rows: int) -> int:
     """How many batches `rows` are divided among."""
-    weights = sum(weight.nbytes for weight in network.parameters())
-    on_cpu = all(weight.device.type == "cpu" for weight in network.parameters())
-    if not on_cpu or weights > SMALL or rows < LANES * FEWEST or torch.get_num_threads() < LANES:
+    weights = [*network.parameters(), *network.buffers()]  # quantized ones are buffers
+    is_here = all(weight.device.type == "cpu" for weight in weights)
+    is_here = is_here and not any(isinstance(layer, Guest) for layer in network.decoder.blocks)  # one ferry, one way
+    is_small = sum(weight.nbytes for weight in weights) <= SMALL
+    if not (is_here and is_small) or rows < LANES * FEWEST or torch.get_num_threads() < LANES:
         return 1
     return LANES
 

@@ -12,6 +12,7 @@ import torch
 import llavacli_core as core
 from llavacli_core.engine import lanes
 from llavacli_core.messages import Image, Message
+from llavacli_core.nn.guests import Guest
 from tests.media.files import noise
 
 ASKED = "What is this?"
@@ -62,6 +63,21 @@ def test_threads_are_left_as_they_were(engine: core.Engine):
 def test_large_networks_are_not_divided(engine: core.Engine, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(lanes, "SMALL", 2**20)
     assert lanes.lanes(engine.network, 8) == 1
+
+
+@pytest.mark.usefixtures("two")
+def test_quantized_weights_count(monkeypatch: pytest.MonkeyPatch):
+    network = core.load("demo", device="cpu", quantize="8bit").network
+    assert lanes.lanes(network, 8) == 2
+    monkeypatch.setattr(lanes, "SMALL", sum(weight.nbytes for weight in network.parameters()))
+    assert lanes.lanes(network, 8) == 1
+
+
+@pytest.mark.usefixtures("two")
+def test_layers_that_come_and_go_have_one_way():
+    network = core.load("demo", device="cpu").network
+    network.decoder.blocks[3] = Guest(Any, 3, "disk")
+    assert lanes.lanes(network, 8) == 1
 
 
 @pytest.mark.usefixtures("two")
