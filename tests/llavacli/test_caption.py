@@ -245,7 +245,11 @@ def untimed(data: bytes) -> list[bytes]:
     return sorted(re.sub(rb'"timing_ms":{[^}]*}', b"", line) for line in data.splitlines())
 
 
-@pytest.mark.parametrize("text", ["one\rtwo", "a\x00b", "\r", '"', "x" * 200_000], ids=ascii)
+@pytest.mark.parametrize(
+    "text",
+    ["one\rtwo", "a\x00b", "\r", '"', "x" * 200_000],
+    ids=["a return", "a null", "only a return", "a quote", "long"],  # pytest puts them into the environment
+)
 def test_whatever_is_said_csv_holds_it(ask: Run, photos: Path, text: str) -> None:
     run = ["caption", "-q", "photos", "-o", "out.csv"]
     assert ask(*run, script={"pieces": [text]}).returncode == 0
