@@ -20,7 +20,7 @@ check: $(VENV)/developer  ## what to run before every commit: format, lint, type
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest $(IN_TWO) -m "not slow"
 
-bench: $(VENV)/developer  ## the promises of speed at small sizes, each against the reference in the same run, in five minutes
+bench: $(VENV)/developer  ## the promises of speed at small sizes, each against the reference in the same run
 	failed=0; for script in $(BENCHMARKS); do $(BIN)/python benchmarks/$$script.py || failed=1; done; exit $$failed
 
 clean:
