@@ -46,7 +46,7 @@ def caption(
       llavacli caption photos/ -o part2.jsonl --shard 2/4
       find photos -name '*.png' -print0 | llavacli caption -0 --files-from - --json
     """
-    from llavacli.captioning.whole import caption_all  # a third of what all other commands would pay to start
+    from llavacli.captioning.whole import caption_all  # which no other command should wait for
 
     return caption_all(
         paths or [],

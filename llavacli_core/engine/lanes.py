@@ -30,10 +30,10 @@ FEWEST = 4  # rows of a lane
 def lanes(network: Llava | EncoderDecoder, rows: int) -> int:
     """How many batches `rows` are divided among."""
     weights = [*network.parameters(), *network.buffers()]  # quantized ones are buffers
-    is_here = all(weight.device.type == "cpu" for weight in weights)
-    is_here = is_here and not any(isinstance(layer, Guest) for layer in network.decoder.blocks)  # one ferry, one way
+    on_cpu = all(weight.device.type == "cpu" for weight in weights)
+    has_guests = any(isinstance(layer, Guest) for layer in network.decoder.blocks)  # their ferry goes one way at a time
     is_small = sum(weight.nbytes for weight in weights) <= SMALL
-    if not (is_here and is_small) or rows < LANES * FEWEST or torch.get_num_threads() < LANES:
+    if not on_cpu or has_guests or not is_small or rows < LANES * FEWEST or torch.get_num_threads() < LANES:
         return 1
     return LANES
 

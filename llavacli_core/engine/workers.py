@@ -148,9 +148,9 @@ class Workers(AbstractContextManager["Workers"]):
         with self._hiring:
             if self._is_closed or not self._free:
                 return None
-            worker = self._free.pop()
-            worker.start()
-            self._all.append(worker)
+            worker = self._free[-1]
+            worker.start()  # where this fails, it may be tried again
+            self._all.append(self._free.pop())
             return worker
 
     def _job(self, opener: Opener, part: Image | Video) -> Job | None:
