@@ -15,12 +15,12 @@ from llavacli_core.checkpoint.arrange import arrange
 from llavacli_core.checkpoint.files import CaptionerDescription, Description
 from llavacli_core.checkpoint.footprint import form_of
 from llavacli_core.checkpoint.kernel import choose_kernel
-from llavacli_core.checkpoint.place import choose_device, choose_dtype, memory_for
+from llavacli_core.checkpoint.place import choose_device, choose_dtype, free_memory, memory_for
 from llavacli_core.checkpoint.prequantized import as_stored, folded
 from llavacli_core.checkpoint.quantize import check_quantization, quantized, scheme_of
 from llavacli_core.checkpoint.reader import Reader, copied
 from llavacli_core.checkpoint.sizes import sizes_of
-from llavacli_core.checkpoint.spread import spread
+from llavacli_core.checkpoint.spread import FREE_SHARE, spread
 from llavacli_core.checkpoint.stored import Stored, stored_tensors
 from llavacli_core.checkpoint.weights import Plan, by_parameter, has_head, make_plan
 from llavacli_core.config import CaptionerConfig, ModelConfig
@@ -76,7 +76,15 @@ def load_weights(
             filled(network, plan, lambda _: only)
         else:
             arrange(network, plan, layout, filled, scheme)
+    network.decoder.may_block = not whole and has_room_for_blocks(network.decoder)
     return network.eval()
+
+
+def has_room_for_blocks(decoder: nn.Module) -> bool:
+    """Whether what stays mapped from disk may be copied into another order; what is copied already takes no more."""
+    layers = [layer for layer in decoder.modules() if isinstance(layer, Linear | Apart) and layer.mapped]
+    copies = sum(weight.nbytes for layer in layers for weight in layer.parameters() if weight.device.type == "cpu")
+    return copies == 0 or copies < FREE_SHARE * free_memory(torch.device("cpu"))
 
 
 def make_network(config: ModelConfig | CaptionerConfig, kernel: str, *, whole: bool = False) -> Llava | EncoderDecoder:
@@ -136,5 +144,6 @@ def linear(
     views = reader.views_of(sources, device, dtype)
     if len(views) > 1:
         return Apart(module, views)
+    module.mapped = bool(views)
     fill_one(module, "weight", sources, reader, device, dtype)
     return module

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from llavacli_core.nn.product import product
+from llavacli_core.nn.product import LARGE, blocked, blocks, product, release, row_product
 
 
 class Linear(nn.Module):
     """y = x W^T + b. `parts` are the output sizes of the matrices that are stacked in W, in order."""
+
+    mapped = False  # whether W is a view of a mapped file
 
     def __init__(self, in_features: int, *parts: int, bias: bool) -> None:
         super().__init__()
@@ -24,13 +26,19 @@ class Linear(nn.Module):
         return product(x, self.weight, self.bias)
 
     def row(self, x: Tensor) -> Tensor:
-        """One row, [in] -> [sum(parts)]: bound by reading W, which `mv` does up to 1.6 x as fast on a CPU."""
-        y = torch.mv(self.weight, x)
-        return y if self.bias is None else y.add_(self.bias)
+        """One row, [in] -> [sum(parts)]."""
+        return row_product(x, self.weight, self.bias)
+
+    def block(self) -> None:
+        """Put W into the order that the processor reads fastest, if it has one; nothing but products reads it then."""
+        if (one := in_blocks([self.weight], mapped=self.mapped)) is not None:
+            self.weight = one
 
 
 class Apart(nn.Module):
     """The same product from matrices that lie apart, so that weights mapped from disk need not be copied together."""
+
+    mapped = True
 
     def __init__(self, linear: Linear, weights: Sequence[Tensor]) -> None:
         super().__init__()
@@ -40,13 +48,22 @@ class Apart(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[..., in] -> [..., sum(parts)]."""
+        if len(self.weights) == 1:
+            return product(x, self.weights[0], self.bias)
         y = torch.cat([product(x, weight) for weight in self.weights], dim=-1)
         return y if self.bias is None else y.add_(self.bias)
 
     def row(self, x: Tensor) -> Tensor:
         """One row, [in] -> [sum(parts)]."""
-        y = torch.cat([torch.mv(weight, x) for weight in self.weights])
+        if len(self.weights) == 1:
+            return row_product(x, self.weights[0], self.bias)
+        y = torch.cat([row_product(x, weight) for weight in self.weights])
         return y if self.bias is None else y.add_(self.bias)
+
+    def block(self) -> None:
+        """As `Linear.block`; they become one matrix."""
+        if (one := in_blocks(list(self.weights), mapped=True)) is not None:
+            self.weights = nn.ParameterList([one])
 
 
 class Joined(nn.Module):
@@ -67,3 +84,24 @@ class Joined(nn.Module):
         """One row, [in] -> [sum(parts)]."""
         y = torch.cat([product.row(x) for product in self.products])  # type: ignore[operator]
         return y if self.bias is None else y.add_(self.bias)
+
+
+def in_blocks(weights: list[Tensor], *, mapped: bool) -> nn.Parameter | None:
+    """Matrices that follow one another as a single one in blocks, or None where that gains nothing."""
+    first = weights[0]
+    if first.device.type != "cpu" or first.is_mkldnn or first.requires_grad or not blocks(first.dtype):
+        return None
+    if sum(weight.nbytes for weight in weights) < LARGE:
+        return None
+    one = nn.Parameter(blocked(first if len(weights) == 1 else torch.cat(weights)), requires_grad=False)
+    for weight in weights if mapped else ():
+        release(weight)
+    return one
+
+
+def block(*modules: nn.Module | None) -> None:
+    """Put every matrix in these modules into the order that the processor reads fastest."""
+    for module in modules:
+        for layer in () if module is None else module.modules():
+            if isinstance(layer, Linear | Apart):
+                layer.block()

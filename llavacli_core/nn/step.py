@@ -17,7 +17,9 @@ from torch import Tensor
 
 from llavacli_core.nn.attention import attend
 from llavacli_core.nn.cache import KVCache
+from llavacli_core.nn.linear import block
 from llavacli_core.nn.norms import RMSNorm
+from llavacli_core.nn.product import LARGE
 
 if TYPE_CHECKING:
     from llavacli_core.nn.decoder import Block, Decoder
@@ -83,6 +85,8 @@ class Arithmetic:
         self, decoder: Decoder, norm: Callable[[RMSNorm], Product], product: Callable[[Linear], Product]
     ) -> None:
         config = decoder.config
+        if decoder.may_block:
+            block(decoder.blocks, decoder.head)
         self.embedding = decoder.embedding.weight
         self.heads, self.kv_heads, self.head_dim = (
             config.num_attention_heads,
@@ -96,8 +100,11 @@ class Arithmetic:
 
 
 def of_one(linear: Linear) -> Product:
-    """The product of one row, [in] -> [out]."""
-    return linear.row
+    """The product of one row, [in] -> [out]; a small matrix's by the shortest way there is."""
+    weight, bias = getattr(linear, "weight", None), linear.bias
+    if weight is None or bias is not None or weight.is_mkldnn or weight.nbytes >= LARGE:
+        return linear.row
+    return weight.mv  # type: ignore[no-any-return]
 
 
 class Step(Arithmetic):

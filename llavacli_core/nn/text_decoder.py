@@ -115,7 +115,12 @@ class Head(nn.Module):
 
 
 class TextDecoder(nn.Module):
-    """Words and positions embedded, layers, head. A tied head is the embedding itself: `head` is then None."""
+    """Words and positions embedded, layers, head. A tied head is the embedding itself: `head` is then None.
+
+    `may_block` is as `Decoder` has it.
+    """
+
+    may_block = False
 
     def __init__(self, config: TextDecoderConfig, *, kernel: str = "sdpa") -> None:
         super().__init__()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, cast
 from torch import Tensor
 
 from llavacli_core.nn.attention import attend
+from llavacli_core.nn.linear import block
 from llavacli_core.nn.rows import Rows
 from llavacli_core.nn.rows_step import of_some
 
@@ -45,6 +46,8 @@ class TextStep:
 
     def __init__(self, decoder: TextDecoder) -> None:
         config = decoder.config
+        if decoder.may_block:
+            block(decoder.blocks, decoder.head)
         self.decoder = decoder
         self.heads, self.head_dim, self.pre_norm = config.num_attention_heads, config.head_dim, config.pre_norm
         self.layers = [_layer(block) for block in cast("list[Block]", decoder.blocks)]

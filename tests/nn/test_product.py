@@ -1,10 +1,16 @@
-"""Products in 16 bits are those of float32, rounded, whether or not the processor computes in 16 bits."""
+"""Products are what they are whether or not the processor computes in 16 bits, and in whatever order weights lie."""
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import save_file
+from torch import nn
 
-from llavacli_core.nn import attention, product
+from llavacli_core.checkpoint.stored import open_weights
+from llavacli_core.nn import attention, linear, product
 from llavacli_core.nn.attention import attend
+from llavacli_core.nn.linear import Apart, Linear, block
 
 
 @pytest.fixture(params=[True, False], ids=["widened", "as they are"])
@@ -60,3 +66,96 @@ def test_only_many_rows_in_16_bits_on_a_cpu_are_widened():
     assert not product.widens(torch.zeros(1, 4, dtype=torch.bfloat16), 1)
     assert not product.widens(torch.zeros(64, 4), 64)
     assert not product.widens(torch.zeros(64, 4, dtype=torch.bfloat16, device="meta"), 64)
+
+
+FORMATS = [format for format in (torch.float32, torch.bfloat16) if product.computes(format)]
+by_onednn = pytest.mark.skipif(not FORMATS, reason="oneDNN does not compute on this processor, or not faster")
+
+
+@pytest.fixture(params=FORMATS, ids=str)
+def format(request, monkeypatch):
+    """A format in which small matrices, too, go by oneDNN, and into its order."""
+    monkeypatch.setattr(linear, "LARGE", 0)
+    monkeypatch.setattr(product, "LARGE", 0)
+    monkeypatch.setattr(linear, "blocks", product.computes)
+    return request.param
+
+
+def filled(inputs: int, *parts: int, bias: bool, format: torch.dtype) -> Linear:
+    layer = Linear(inputs, *parts, bias=bias)
+    for name, parameter in list(layer.named_parameters()):
+        setattr(layer, name, nn.Parameter(drawn(*parameter.shape).to(format), requires_grad=False))
+    return layer
+
+
+def same(ours: torch.Tensor, plain: torch.Tensor) -> None:
+    near = 1e-4 if plain.dtype == torch.float32 else 5e-2
+    assert ours.dtype == plain.dtype
+    scale = float(plain.abs().max()) if plain.numel() else 0.0
+    torch.testing.assert_close(ours, plain, rtol=near, atol=near * scale)
+
+
+@by_onednn
+@settings(max_examples=60, deadline=None)
+@given(
+    inputs=st.integers(1, 200),
+    outputs=st.integers(1, 200),
+    rows=st.sampled_from([(), (1,), (3,), (2, 5), (0,), (40,), (2, 90)]),
+    bias=st.booleans(),
+    format=st.sampled_from(FORMATS or [None]),
+    as_blocks=st.booleans(),
+)
+def test_onednn_makes_the_same_products(inputs, outputs, rows, bias, format, as_blocks):
+    layer = filled(inputs, outputs, bias=bias, format=format)
+    x, strided = drawn(*rows, inputs).to(format), drawn(inputs, 7).to(format).T
+    expected = [nn.functional.linear(one, layer.weight, layer.bias) for one in (x, x.new_ones(inputs), strided)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(product, "LARGE", 0)
+        if as_blocks:
+            layer.weight = nn.Parameter(product.blocked(layer.weight), requires_grad=False)
+        for ours, plain in zip((layer(x), layer.row(x.new_ones(inputs)), layer(strided)), expected, strict=True):
+            same(ours, plain)
+
+
+@by_onednn
+@pytest.mark.parametrize("bias", [True, False])
+def test_matrices_that_lie_apart_in_a_file_become_one(format, bias, tmp_path):
+    whole = filled(96, 64, 32, 32, bias=bias, format=format)
+    behind = drawn(512, 96).to(format)  # so many rows that whole pages of the file are not to be let go of
+    parts = dict(zip("qkv", (part.clone() for part in whole.weight.split([64, 32, 32])), strict=True))
+    save_file({**parts, "behind": behind}, tmp_path / "model.safetensors")
+    views = open_weights(tmp_path / "model.safetensors")
+    network = nn.ModuleDict({"qkv": Apart(whole, [views.tensor(name) for name in "qkv"])})
+    x = drawn(5, 96).to(format)
+    expected = network["qkv"](x)
+    same(network["qkv"].row(x[0]), expected[0])
+    for _ in range(2):  # again changes nothing
+        block(network, None)
+        assert [weight.is_mkldnn for weight in network["qkv"].weights] == [True]
+        same(network["qkv"](x), expected)
+        same(network["qkv"].row(x[0]), expected[0])
+    assert torch.equal(views.tensor("behind"), behind)
+
+
+def test_pages_that_are_let_go_of_are_read_again(tmp_path):
+    values = drawn(3000, 64)
+    save_file({"before": drawn(3, 5), "values": values}, tmp_path / "model.safetensors")
+    view = open_weights(tmp_path / "model.safetensors").tensor("values")
+    product.release(view)
+    assert torch.equal(view, values)
+
+
+@by_onednn
+def test_what_learns_or_is_small_stays_as_it_is(format, monkeypatch):
+    learning = Linear(64, 64, bias=True).to(format)
+    block(learning)
+    assert not learning.weight.is_mkldnn
+    x = drawn(3, 64).to(format).requires_grad_()
+    for ours in (learning(x), learning.row(x[0])):
+        ours.float().sum().backward()
+    assert learning.weight.grad is not None
+    assert x.grad is not None
+    monkeypatch.setattr(linear, "LARGE", 64 * 64 * 4 + 1)
+    small = filled(64, 64, bias=False, format=format)
+    block(small)
+    assert not small.weight.is_mkldnn

@@ -9,6 +9,7 @@ from transformers import AutoImageProcessor, GenerationConfig, PreTrainedTokeniz
 
 import llavacli_core as core
 from llavacli_core.checkpoint import load
+from llavacli_core.nn import linear, product
 from llavacli_core.options import Sampling
 from tests import flash
 from tests.parity.asking import finish
@@ -107,6 +108,19 @@ def test_the_same_by_every_kernel(name, kernel, captioner, monkeypatch):
     for picture in PICTURES:
         assert caption(other, picture, max_tokens=12).token_ids == caption(engine, picture, max_tokens=12).token_ids
     assert bool(stand_in.calls) == (kernel == "flash")
+
+
+@pytest.mark.skipif(not product.computes(torch.float32), reason="oneDNN does not compute on this processor")
+@pytest.mark.parametrize("name", NAMES)
+def test_the_same_with_weights_in_blocks(name, captioner, monkeypatch):
+    monkeypatch.setattr(linear, "LARGE", 0)
+    monkeypatch.setattr(linear, "blocks", product.computes)
+    engine, reference = captioner(name)
+    for picture in PICTURES:
+        for beams in (1, 3):
+            expected = trimmed(reference(picture, max_new_tokens=16, num_beams=beams))
+            assert caption(engine, picture, max_tokens=16, beams=beams).token_ids == expected
+    assert engine.network.decoder.blocks[0].up.weight.is_mkldnn
 
 
 @pytest.mark.parametrize("values", ASKED, ids=", ".join)
