@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from llavacli_core.engine.ahead import Ahead
@@ -13,6 +15,8 @@ from llavacli_core.engine.request import Request
 from llavacli_core.engine.sampling import Chooser
 from llavacli_core.engine.scheduler import Scheduler
 from llavacli_core.engine.settled import Settled
+from llavacli_core.engine.starting import Started, Starter
+from llavacli_core.engine.starts import Group, Starts
 from llavacli_core.engine.together import Answering, Together
 from llavacli_core.engine.transcript import Transcript
 from llavacli_core.errors import CoreError, OutOfMemory
@@ -24,6 +28,8 @@ if TYPE_CHECKING:
     from llavacli_core.engine.engine import Engine
 
 IDLE = 0.05  # seconds to wait for a request when none is under way, before looking whether to stop
+FEW = 0.25  # of the rows: with no more than that running, the batch's own thread starts requests, too
+MORE = 8  # requests that the helper may start before a row is free for them
 MEMORY_SHARE = 0.5  # of what is free, for keys and values; the rest is left to activations
 
 Numbered = tuple[int, BatchEvent]
@@ -62,10 +68,13 @@ class Underway:
 class Batch:
     """The requests that run, and the way in and out."""
 
-    def __init__(self, engine: Engine, rows: int, share: float = MEMORY_SHARE) -> None:
-        self.engine = engine
-        self.scheduler = Scheduler(rows, engine.positions_in(share))
+    def __init__(self, engine: Engine, rows: int, *, helped: bool = False) -> None:
+        """At most `rows` are decoded together; a helper starts some more, which then wait for a row."""
+        self.engine, self.rows = engine, rows
+        more = min(rows // 2, MORE) if helped else 0
+        self.scheduler = Scheduler(rows + more, engine.positions_in(MEMORY_SHARE))
         self.starter = engine.starter()
+        self.starts: Starts[Underway] = Starts(self._start, self.starter, engine.starter() if helped else None)
         self.together: Together[Transcript] = Together(engine.network, rows)
         self.waiting: deque[Underway] = deque()
         self.running: dict[Answering[Transcript], Underway] = {}
@@ -73,7 +82,7 @@ class Batch:
     @property
     def is_busy(self) -> bool:
         """Whether requests run, or wait for their turn."""
-        return bool(self.running or self.waiting)
+        return bool(self.running or self.waiting or self.starts.is_busy)
 
     def receive(self, ahead: Ahead[Any, Ready | Numbered]) -> list[Numbered]:
         """Take in what is ready and has a row; those that failed come back. Raises what `ahead` raises."""
@@ -89,36 +98,45 @@ class Batch:
         return failed
 
     def advance(self, stopped: Stopped) -> Generator[Numbered]:
-        """Admit those for whom there is room, else one token more for every request that runs."""
-        admitted = []
+        """Admit those for whom there is room and start some, else one token more for every request that runs."""
         while self.waiting and self.scheduler.admits(self.waiting[0].ready.room):
             under = self.waiting.popleft()
             if under.ready.settled.sampling.beams > 1:
                 yield from self._search(under.ready, stopped)
             else:
                 self.scheduler.admit(under.ready.index, under.ready.room)
-                admitted.append(under)
-        if admitted:
-            for group in self.starter.groups([under.request for under in admitted]):
-                yield from self._start([admitted[place] for place in group.members], group.shared)
+                self.starts.add(under)
+        group = self._next_group()
+        if group is not None:
+            yield from self._started(group.members, group.shared, group.outcome.result)
         elif self.running:
             yield from self._step()
 
+    def _next_group(self) -> Group[Underway] | None:
+        """Requests that may run from now on: started by the helper, or here if there is none or few run."""
+        room = self.rows - len(self.running) if self.running else sys.maxsize
+        idle = not self.running and not self.starts.waiting
+        group = self.starts.take(room, IDLE if idle else 0)
+        if group is not None or (self.starts.is_helped and len(self.running) > FEW * self.rows):
+            return group
+        return self.starts.start(min(room, self.rows))
+
     def serve(self, ahead: Ahead[Any, Ready | Numbered], stopped: Stopped) -> Generator[Numbered]:
         """Events of what is ahead, until there is no more. What `ahead` raises comes after all that came before it."""
-        while not stopped():
-            try:
-                failed = self.receive(ahead)
-            except BaseException:
-                while self.is_busy and not stopped():
-                    yield from self.advance(stopped)
-                yield from self.interrupt()
-                raise
-            yield from failed
-            if ahead.over and not self.is_busy:
-                return
-            yield from self.advance(stopped)
-        yield from self.interrupt()
+        with self.starts:
+            while not stopped():
+                try:
+                    failed = self.receive(ahead)
+                except BaseException:
+                    while self.is_busy and not stopped():
+                        yield from self.advance(stopped)
+                    yield from self.interrupt()
+                    raise
+                yield from failed
+                if ahead.over and not self.is_busy:
+                    return
+                yield from self.advance(stopped)
+            yield from self.interrupt()
 
     def interrupt(self) -> Generator[Numbered]:
         """End every request that runs."""
@@ -134,19 +152,24 @@ class Batch:
         except CoreError as error:
             yield ready.index, Failed(error)
 
-    def _start(self, group: Sequence[Underway], shared: int) -> Generator[Numbered]:
-        """Bring a group to its first tokens. Where that fails, by halves, until the one is found that it fails for."""
+    def _start(self, starter: Starter, group: Sequence[Underway], shared: int) -> Started:
+        """Bring a group to its first scores."""
         watches = [under.watch for under in group if under.answering is None]
 
         def lap() -> None:
             for watch in watches:
                 watch.lap()
 
+        for watch in watches:
+            watch.start()
+        started = starter.start([under.request for under in group], shared, lap)
+        lap()
+        return started
+
+    def _started(self, group: Sequence[Underway], shared: int, start: Callable[[], Started]) -> Generator[Numbered]:
+        """Let a group run from now on. Where it fails to start, by halves, until the one is found that it fails for."""
         try:
-            for watch in watches:
-                watch.start()
-            started = self.starter.start([under.request for under in group], shared, lap)
-            lap()
+            started = start()
             answers = [self._answering(under, started.logits[row : row + 1]) for row, under in enumerate(group)]
             shown = self.together.join(started.rows, started.logits, answers)
         except CoreError as error:
@@ -162,8 +185,8 @@ class Batch:
         """What becomes of a group that failed."""
         if len(group) > 1:
             half = (len(group) + 1) // 2
-            yield from self._start(group[:half], shared)
-            yield from self._start(group[half:], shared)
+            for part in (group[:half], group[half:]):
+                yield from self._started(part, shared, partial(self._start, self.starter, part, shared))
             return
         (under,) = group
         self.scheduler.retire(under.ready.index)

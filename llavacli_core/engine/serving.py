@@ -1,16 +1,18 @@
-"""Many requests on one network: made ready ahead of it, and answered by one batch, or by two side by side."""
+"""Many requests on one network: made ready ahead of it, and answered by a batch, which a second thread may help."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
+import torch
+
 from llavacli_core.engine.ahead import Ahead
-from llavacli_core.engine.batch import MEMORY_SHARE, Batch, Numbered, Ready
+from llavacli_core.engine.batch import Batch, Numbered, Ready
 from llavacli_core.engine.generate import Stopped
-from llavacli_core.engine.lanes import lanes, side_by_side
 from llavacli_core.engine.opening import Open
+from llavacli_core.engine.starts import may_be_helped
 from llavacli_core.errors import BadOption, CoreError
 from llavacli_core.events import Failed
 from llavacli_core.messages import Message
@@ -50,14 +52,24 @@ def run(
         except CoreError as error:
             return index, Failed(error)
 
-    count = lanes(engine.network, rows)
-    shares = [len(range(lane, rows, count)) for lane in range(count)]
-    batches = [Batch(engine, share, MEMORY_SHARE / count) for share in shares]
-    with opening as open_part, Ahead(enumerate(requests), prepare, depth=rows + threads, threads=threads) as ahead:
-        if count == 1:
-            yield from batches[0].serve(ahead, stopped)
-        else:
-            yield from side_by_side(batches, ahead, stopped)
+    helped = may_be_helped(engine.network, rows)
+    with (
+        opening as open_part,
+        Ahead(enumerate(requests), prepare, depth=rows + threads, threads=threads) as ahead,
+        torch_threads(torch.get_num_threads() // (1 + helped)),
+    ):
+        yield from Batch(engine, rows, helped=helped).serve(ahead, stopped)
+
+
+@contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """Within it torch computes with so many threads in this thread, and in those that are started there."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _pair(asked: Asked) -> Asked:

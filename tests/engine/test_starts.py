@@ -1,7 +1,8 @@
-"""Batches side by side say what one batch says, and end as it does."""
+"""A batch that is helped says what it says alone, and ends as it does."""
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -10,7 +11,11 @@ import pytest
 import torch
 
 import llavacli_core as core
-from llavacli_core.engine import lanes
+from llavacli_core.engine import starts
+from llavacli_core.engine.starting import Conversations
+from llavacli_core.engine.starts import may_be_helped
+from llavacli_core.engine.together import Together
+from llavacli_core.errors import OutOfMemory
 from llavacli_core.messages import Image, Message
 from llavacli_core.nn.guests import Guest
 from tests.media.files import noise
@@ -47,10 +52,47 @@ def ids(engine: core.Engine, requests: Any, rows: int) -> dict[int, Any]:
 
 @pytest.mark.usefixtures("two")
 def test_they_say_what_one_says(engine: core.Engine):
-    assert lanes.lanes(engine.network, 8) == 2
-    assert lanes.lanes(engine.network, 1) == 1
+    assert may_be_helped(engine.network, 2)
+    assert not may_be_helped(engine.network, 1)
     requests = asked(20)
-    assert ids(engine, requests, 8) == ids(engine, requests, 1)
+    alone = ids(engine, requests, 1)
+    for rows in (2, 3, 8, 32):
+        assert ids(engine, requests, rows) == alone
+
+
+@pytest.mark.usefixtures("two")
+def test_no_more_run_together_than_there_are_rows(engine: core.Engine, monkeypatch: pytest.MonkeyPatch):
+    most, step = [], Together.step
+
+    def counted(self: Any) -> Any:
+        most.append(len(self.answers))
+        return step(self)
+
+    monkeypatch.setattr(Together, "step", counted)
+    ids(engine, asked(24), 5)
+    assert max(most) == 5
+
+
+@pytest.mark.usefixtures("two")
+@pytest.mark.parametrize("error", [OutOfMemory("no room"), RuntimeError("a bug")], ids=["memory", "a bug"])
+def test_what_the_helper_fails_for(engine: core.Engine, monkeypatch: pytest.MonkeyPatch, error: Exception):
+    """A group that finds no memory is tried again, by halves; any other error ends the batch."""
+    start = Conversations.start
+
+    def failing(self: Any, requests: Any, shared: int, seen: Any) -> Any:
+        if threading.current_thread().name == "helper":
+            raise error
+        return start(self, requests, shared, seen)
+
+    requests = asked(12)
+    alone = ids(engine, requests, 1)
+    monkeypatch.setattr(Conversations, "start", failing)
+    if isinstance(error, OutOfMemory):
+        assert ids(engine, requests, 8) == alone
+    else:
+        with pytest.raises(RuntimeError, match="a bug"):
+            ids(engine, requests, 8)
+    assert not [thread for thread in threading.enumerate() if thread.name == "helper"]
 
 
 @pytest.mark.usefixtures("two")
@@ -60,24 +102,24 @@ def test_threads_are_left_as_they_were(engine: core.Engine):
 
 
 @pytest.mark.usefixtures("two")
-def test_large_networks_are_not_divided(engine: core.Engine, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(lanes, "SMALL", 2**20)
-    assert lanes.lanes(engine.network, 8) == 1
+def test_large_networks_use_all_cores_as_they_are(engine: core.Engine, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(starts, "SMALL", 2**20)
+    assert not may_be_helped(engine.network, 8)
 
 
 @pytest.mark.usefixtures("two")
 def test_quantized_weights_count(monkeypatch: pytest.MonkeyPatch):
     network = core.load("demo", device="cpu", quantize="8bit").network
-    assert lanes.lanes(network, 8) == 2
-    monkeypatch.setattr(lanes, "SMALL", sum(weight.nbytes for weight in network.parameters()))
-    assert lanes.lanes(network, 8) == 1
+    assert may_be_helped(network, 8)
+    monkeypatch.setattr(starts, "SMALL", sum(weight.nbytes for weight in network.parameters()))
+    assert not may_be_helped(network, 8)
 
 
 @pytest.mark.usefixtures("two")
 def test_layers_that_come_and_go_have_one_way():
     network = core.load("demo", device="cpu").network
     network.decoder.blocks[3] = Guest(Any, 3, "disk")
-    assert lanes.lanes(network, 8) == 1
+    assert not may_be_helped(network, 8)
 
 
 @pytest.mark.usefixtures("two")

@@ -1,0 +1,149 @@
+"""Admitted requests on their way to their first scores: in the batch's own thread, or in a second one beside it.
+
+A step of a small network is many short operations, and to divide each among several cores costs about what it gains.
+There a helper starts requests on half of the cores while the batch decodes on the others, and the batch lends a hand
+when few of its rows are taken. A large network's products use all cores well.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from threading import Condition, Thread
+from types import TracebackType
+from typing import Generic, Protocol, TypeVar
+
+import torch
+
+from llavacli_core.engine.request import Request
+from llavacli_core.engine.starting import Started, Starter
+from llavacli_core.nn.encoder_decoder import EncoderDecoder
+from llavacli_core.nn.guests import Guest
+from llavacli_core.nn.llava import Llava
+
+SMALL = 64 * 2**20  # bytes of weights, which a CPU's caches may hold
+
+
+class Admitted(Protocol):
+    """What is to be started."""
+
+    @property
+    def request(self) -> Request:
+        """What there is to be computed before its next token."""
+
+
+Kind = TypeVar("Kind", bound=Admitted)
+Start = Callable[[Starter, Sequence[Kind], int], Started]  # by a starter, requests that share so many positions
+
+
+class Group(Generic[Kind]):
+    """Requests that are started together, and what came of it."""
+
+    def __init__(self, members: Sequence[Kind], shared: int) -> None:
+        self.members, self.shared = members, shared
+        self.outcome: Future[Started] = Future()
+
+    def start(self, start: Start[Kind], starter: Starter) -> None:
+        """Have it started, well or badly."""
+        try:
+            self.outcome.set_result(start(starter, self.members, self.shared))
+        except BaseException as error:  # it is the batch that must hear of it
+            self.outcome.set_exception(error)
+
+
+class Starts(Generic[Kind]):
+    """The way from admission to the first scores. `helper` is the starter of a second thread, if there is to be one."""
+
+    def __init__(self, start: Start[Kind], starter: Starter, helper: Starter | None) -> None:
+        self._start, self._starter = start, starter
+        self._changed = Condition()
+        self._admitted: list[Kind] = []
+        self._begun = 0  # groups that the helper is starting
+        self._done: deque[Group[Kind]] = deque()
+        self._closed = False
+        self._thread = None if helper is None else Thread(target=self._help, args=(helper,), name="helper")
+
+    @property
+    def waiting(self) -> int:
+        """Requests that nobody has begun to start."""
+        return len(self._admitted)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether any request is on its way."""
+        return bool(self._admitted or self._begun or self._done)
+
+    @property
+    def is_helped(self) -> bool:
+        """Whether there is a helper."""
+        return self._thread is not None
+
+    def add(self, admitted: Kind) -> None:
+        """One more is to be started."""
+        with self._changed:
+            self._admitted.append(admitted)
+            self._changed.notify_all()
+
+    def take(self, room: int, wait: float = 0) -> Group[Kind] | None:
+        """A group that the helper has started, if it has `room` at most, waiting so many seconds for one; else None."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._done or not self._begun, wait)
+            return self._done.popleft() if self._done and len(self._done[0].members) <= room else None
+
+    def start(self, room: int) -> Group[Kind] | None:
+        """Start a group of `room` at most in this thread; None where the helper has taken them all."""
+        with self._changed:
+            group = self._next(self._starter, room)
+        if group is not None:
+            group.start(self._start, self._starter)
+        return group
+
+    def __enter__(self) -> Starts[Kind]:
+        if self._thread is not None:
+            self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Begin nothing more, and wait for what is being started."""
+        with self._changed:
+            self._closed = True
+            self._admitted.clear()
+            self._changed.notify_all()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _next(self, starter: Starter, room: int) -> Group[Kind] | None:
+        """Some of the admitted that are best started together."""
+        if not self._admitted:
+            return None
+        best = starter.groups([each.request for each in self._admitted])[0]
+        places = best.members[:room]
+        group = Group([self._admitted[place] for place in places], best.shared)
+        self._admitted = [each for place, each in enumerate(self._admitted) if place not in places]
+        return group
+
+    def _help(self, starter: Starter) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._admitted or self._closed)
+                group = self._next(starter, len(self._admitted))
+                if group is None:
+                    return
+                self._begun += 1
+            group.start(self._start, starter)
+            with self._changed:
+                self._begun -= 1
+                self._done.append(group)
+                self._changed.notify_all()
+
+
+def may_be_helped(network: Llava | EncoderDecoder, rows: int) -> bool:
+    """Whether a helper gains anything."""
+    weights = [*network.parameters(), *network.buffers()]  # quantized ones are buffers
+    on_cpu = all(weight.device.type == "cpu" for weight in weights)
+    has_guests = any(isinstance(layer, Guest) for layer in network.decoder.blocks)  # their ferry goes one way at a time
+    is_small = sum(weight.nbytes for weight in weights) <= SMALL
+    return on_cpu and not has_guests and is_small and rows > 1 and torch.get_num_threads() > 1
