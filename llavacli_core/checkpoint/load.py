@@ -76,15 +76,21 @@ def load_weights(
             filled(network, plan, lambda _: only)
         else:
             arrange(network, plan, layout, filled, scheme)
-    network.decoder.may_block = not whole and has_room_for_blocks(network.decoder)
+    if not whole:
+        network.decoder.to_block = to_block(network)
     return network.eval()
 
 
-def has_room_for_blocks(decoder: nn.Module) -> bool:
-    """Whether what stays mapped from disk may be copied into another order; what is copied already takes no more."""
-    layers = [layer for layer in decoder.modules() if isinstance(layer, Linear | Apart) and layer.mapped]
+def to_block(network: Llava | EncoderDecoder) -> list[nn.Module]:
+    """The parts that may be put into another order: all but the embedding, whose rows are read.
+
+    None where copies of what stays mapped from disk find no room; what is copied already takes no more.
+    """
+    parts = [*network.decoder.children(), *(part for part in network.children() if part is not network.decoder)]
+    parts = [part for part in parts if part is not network.decoder.embedding]
+    layers = [layer for part in parts for layer in part.modules() if isinstance(layer, Linear | Apart) and layer.mapped]
     copies = sum(weight.nbytes for layer in layers for weight in layer.parameters() if weight.device.type == "cpu")
-    return copies == 0 or copies < FREE_SHARE * free_memory(torch.device("cpu"))
+    return parts if copies <= FREE_SHARE * free_memory(torch.device("cpu")) else []
 
 
 def make_network(config: ModelConfig | CaptionerConfig, kernel: str, *, whole: bool = False) -> Llava | EncoderDecoder:

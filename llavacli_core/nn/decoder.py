@@ -130,10 +130,10 @@ class Decoder(nn.Module):
     """Token embedding, layers, final norm and head. A tied head is the embedding itself: `head` is then None.
 
     `devices` says where each layer computes; None: where everything else does, all its weights being there.
-    `may_block` says that its matrices may be put into another order once it generates (`nn.product`).
+    `to_block` are the network's parts whose matrices are to be put into another order once it generates (`nn.product`).
     """
 
-    may_block = False
+    to_block: Sequence[nn.Module] = ()
     devices: tuple[torch.device, ...] | None = None
 
     def __init__(self, config: DecoderConfig, *, kernel: str = "sdpa") -> None:

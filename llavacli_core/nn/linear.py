@@ -99,9 +99,8 @@ def in_blocks(weights: list[Tensor], *, mapped: bool) -> nn.Parameter | None:
     return one
 
 
-def block(*modules: nn.Module | None) -> None:
+def block(*modules: nn.Module) -> None:
     """Put every matrix in these modules into the order that the processor reads fastest."""
-    for module in modules:
-        for layer in () if module is None else module.modules():
-            if isinstance(layer, Linear | Apart):
-                layer.block()
+    for layer in (layer for module in modules for layer in module.modules()):
+        if isinstance(layer, Linear | Apart):
+            layer.block()

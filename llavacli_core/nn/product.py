@@ -17,8 +17,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 ROWS = 16  # below, converting the weights costs more than it saves
-FEW = 128  # rows up to which oneDNN is faster than MKL in float32 (AMD, AVX2 and AVX-512), by up to 2.7 x
-LARGE = 2**20  # bytes of a matrix below which that is not worth the 12 microseconds that its call takes more
+# In float32 oneDNN is faster than MKL (AMD): up to FEW rows by up to 2.7 x, where a matrix is LARGE enough for the 12
+# microseconds that its call takes more; beyond, with AVX-512 alone, by 1.08 x, in products that are LONG enough.
+FEW = 128
+LARGE = 2**20  # bytes of a matrix
+LONG = 2**23  # multiplications
 
 
 def widens(x: Tensor, rows: int) -> bool:
@@ -37,7 +40,7 @@ def widens(x: Tensor, rows: int) -> bool:
 def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """x W^T + b: [..., in] -> [..., out], in x's format."""
     rows = x.numel() // x.shape[-1]
-    if weight.is_mkldnn or (rows <= FEW and x.dtype == torch.float32 and gains(x, weight)):
+    if weight.is_mkldnn or (x.dtype == torch.float32 and gains(x, weight, rows)):
         return _by_onednn(x, weight, bias)
     if not widens(x, rows):
         return F.linear(x, weight, bias)
@@ -57,9 +60,14 @@ def _by_onednn(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")  # type: ignore[no-any-return]
 
 
-def gains(x: Tensor, weight: Tensor) -> bool:
-    """Whether the product of a few rows is faster by oneDNN."""
-    if weight.nbytes < LARGE or not weight.is_cpu or not computes(x.dtype):
+def gains(x: Tensor, weight: Tensor, rows: int = 1) -> bool:
+    """Whether their product is faster by oneDNN."""
+    if rows <= FEW:
+        if weight.nbytes < LARGE:
+            return False
+    elif rows * weight.numel() < LONG or torch.backends.cpu.get_cpu_capability() != "AVX512":
+        return False
+    if not weight.is_cpu or not computes(x.dtype):
         return False
     return not (torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad))
 

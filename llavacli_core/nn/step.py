@@ -85,8 +85,7 @@ class Arithmetic:
         self, decoder: Decoder, norm: Callable[[RMSNorm], Product], product: Callable[[Linear], Product]
     ) -> None:
         config = decoder.config
-        if decoder.may_block:
-            block(decoder.blocks, decoder.head)
+        block(*decoder.to_block)
         self.embedding = decoder.embedding.weight
         self.heads, self.kv_heads, self.head_dim = (
             config.num_attention_heads,

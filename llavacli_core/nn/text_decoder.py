@@ -6,7 +6,7 @@ V vocabulary
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import cast
 
@@ -117,10 +117,10 @@ class Head(nn.Module):
 class TextDecoder(nn.Module):
     """Words and positions embedded, layers, head. A tied head is the embedding itself: `head` is then None.
 
-    `may_block` is as `Decoder` has it.
+    `to_block` is as `Decoder` has it.
     """
 
-    may_block = False
+    to_block: Sequence[nn.Module] = ()
 
     def __init__(self, config: TextDecoderConfig, *, kernel: str = "sdpa") -> None:
         super().__init__()

@@ -46,8 +46,7 @@ class TextStep:
 
     def __init__(self, decoder: TextDecoder) -> None:
         config = decoder.config
-        if decoder.may_block:
-            block(decoder.blocks, decoder.head)
+        block(*decoder.to_block)
         self.decoder = decoder
         self.heads, self.head_dim, self.pre_norm = config.num_attention_heads, config.head_dim, config.pre_norm
         self.layers = [_layer(block) for block in cast("list[Block]", decoder.blocks)]
