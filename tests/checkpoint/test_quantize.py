@@ -39,7 +39,7 @@ def test_the_decoders_layers_are_quantized_and_come_near(asked, held, near, plai
                 assert ours.weight.equal(module.weight), path
                 continue
             assert ours.scheme == held, path
-            x = torch.randn(70, module.weight.shape[1])
+            x = torch.randn(70, module.weight.shape[1]).to(module.weight.dtype)
             off = (ours(x) - module(x)).norm() / module(x).norm()
             assert 0 < off < near, path
             assert (ours.row(x[0]) - module.row(x[0])).norm() / module.row(x[0]).norm() < 2 * near, path

@@ -49,4 +49,5 @@ def _four(linear: nn.Linear, config: BitsAndBytesConfig) -> Linear4bit:
         quant_type=config.bnb_4bit_quant_type,
     )
     layer.bias = linear.bias
+    layer.support_avx512bf16_for_cpu = False  # its own order for such CPUs cannot hold matrices as narrow as ours
     return layer.to("cpu")
