@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import sys
+from collections.abc import Callable
 
 from llavacli.render.text import escaped
 from llavacli.repl.prompt import SIGN
@@ -22,9 +23,11 @@ class CookedPrompt:
 
     typed = False  # nobody can tell what was, of a line that Ctrl-C cleared
 
-    def __init__(self, output: Output, stopper: Stopper) -> None:
+    def __init__(self, output: Output, stopper: Stopper, pressed: Callable[[], bool]) -> None:
+        """`pressed` tells, once, whether Ctrl-C came before the line."""
         self._output = output
         self._stopper = stopper
+        self._pressed = pressed
         self._rest = b""  # what was read beyond the line
 
     def read(self, default: str = "") -> str:
@@ -48,6 +51,8 @@ class CookedPrompt:
         ahead = self._is_there()
         try:
             with echo(), self._stopper.interruptible(_drop):
+                if self._pressed():
+                    _drop()
                 data = self._read()
         except _Dropped:
             self._output.write("\n")

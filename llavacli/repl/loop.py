@@ -73,6 +73,11 @@ class Chat:
             self._stopper.signum = None
             self._pressed = True
 
+    def was_pressed(self) -> bool:
+        """Whether Ctrl-C came between a line and the next; it counts once."""
+        pressed, self._pressed = self._pressed, False
+        return pressed
+
     def begin(self) -> None:
         """Answer what was asked on the command line."""
         if self._conversation.generation.prompt is not None:
@@ -84,13 +89,10 @@ class Chat:
         warned = False  # that the next Ctrl-C leaves
         while True:
             try:
-                if self._pressed:
-                    raise KeyboardInterrupt
                 line = prompt.read(self._typed.text if self._typed else "")
             except EOFError:
                 return 0
             except KeyboardInterrupt:
-                self._pressed = False
                 if warned and not prompt.typed:
                     return 128 + signal.SIGINT
                 warned, self._typed = True, None
@@ -161,7 +163,7 @@ class Chat:
 def _prompt(chat: Chat, conversation: Conversation, screen: TerminalScreen, look: Look, stopper: Stopper) -> Prompt:
     """What lines are typed at."""
     if look.by_line:
-        return CookedPrompt(screen.output, stopper)
+        return CookedPrompt(screen.output, stopper, chat.was_pressed)
     kept, problem = history(kept=look.history)
     if problem is not None:
         screen.note(f"the history is not kept: {problem}")
@@ -172,7 +174,7 @@ def _prompt(chat: Chat, conversation: Conversation, screen: TerminalScreen, look
         pasted=chat.pasted,
         colored=screen.output.colored,
     )
-    return EditedPrompt(around, stopper)
+    return EditedPrompt(around, stopper, chat.was_pressed)
 
 
 def _known(conversation: Conversation) -> Known:

@@ -35,13 +35,15 @@ class Surroundings:
 class EditedPrompt:
     """Reads lines with prompt-toolkit: editing, history, completion, and the status line while it waits."""
 
-    def __init__(self, around: Surroundings, stopper: Stopper) -> None:
+    def __init__(self, around: Surroundings, stopper: Stopper, pressed: Callable[[], bool]) -> None:
+        """`pressed` tells, once, whether Ctrl-C came before the line."""
         from prompt_toolkit import PromptSession
         from prompt_toolkit.output import ColorDepth
         from prompt_toolkit.styles import Style
 
         self.typed = False  # whether anything was, of the last line
         self._stopper = stopper
+        self._pressed = pressed
         self._session: PromptSession[str] = PromptSession(
             [("class:sign", SIGN)],
             multiline=True,  # our own Enter sends
@@ -75,16 +77,20 @@ class EditedPrompt:
 
     def _heed(self) -> None:
         """Give up the line for a signal that came just before it."""
-        if self._stopper.signum is not None:
+        if self._pressed():
+            self._leave(KeyboardInterrupt)
+        elif self._stopper.signum is not None:
             self._end()
 
     def _end(self) -> None:
         """Give up the line, from a signal's handler."""
+        self._leave(KeyboardInterrupt if self._stopper.signum == SIGINT else Interrupted)
+
+    def _leave(self, why: type[BaseException]) -> None:
+        """End the prompt as soon as it runs."""
         app = self._session.app
         if app.loop is not None:
-            app.loop.call_soon_threadsafe(
-                _exit, app, KeyboardInterrupt if self._stopper.signum == SIGINT else Interrupted
-            )
+            app.loop.call_soon_threadsafe(_exit, app, why)
 
 
 def _exit(app: Any, why: type[BaseException]) -> None:
