@@ -84,7 +84,7 @@ def load_weights(
 def to_block(network: Llava | EncoderDecoder) -> list[nn.Module]:
     """The parts that may be put into another order: all but the embedding, whose rows are read.
 
-    None where copies of what stays mapped from disk find no room; what is copied already takes no more.
+    No part where copies of what stays mapped from disk find no room; what is copied already takes no more.
     """
     parts = [*network.decoder.children(), *(part for part in network.children() if part is not network.decoder)]
     parts = [part for part in parts if part is not network.decoder.embedding]

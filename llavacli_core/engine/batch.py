@@ -74,7 +74,9 @@ class Batch:
         more = min(rows // 2, MORE) if helped else 0
         self.scheduler = Scheduler(rows + more, engine.positions_in(MEMORY_SHARE))
         self.starter = engine.starter()
-        self.starts: Starts[Underway] = Starts(self._start, self.starter, engine.starter() if helped else None)
+        helper = engine.starter() if helped else None
+        at_once = max(1, rows // 4)  # so that they need not wait long until so many rows are free
+        self.starts: Starts[Underway] = Starts(self._start, self.starter, helper, at_once)
         self.together: Together[Transcript] = Together(engine.network, rows)
         self.waiting: deque[Underway] = deque()
         self.running: dict[Answering[Transcript], Underway] = {}

@@ -53,16 +53,19 @@ class Group(Generic[Kind]):
 
 
 class Starts(Generic[Kind]):
-    """The way from admission to the first scores. `helper` is the starter of a second thread, if there is to be one."""
+    """The way from admission to the first scores.
 
-    def __init__(self, start: Start[Kind], starter: Starter, helper: Starter | None) -> None:
-        self._start, self._starter = start, starter
+    `helper` is the starter of a second thread, if there is to be one; it starts at most `at_once` together.
+    """
+
+    def __init__(self, start: Start[Kind], starter: Starter, helper: Starter | None, at_once: int) -> None:
+        self._start, self._starter, self._at_once = start, starter, at_once
         self._changed = Condition()
         self._admitted: list[Kind] = []
         self._begun = 0  # groups that the helper is starting
         self._done: deque[Group[Kind]] = deque()
         self._closed = False
-        self._thread = None if helper is None else Thread(target=self._help, args=(helper,), name="helper")
+        self._thread = None if helper is None else Thread(target=self._help, args=(helper,), name="helper", daemon=True)
 
     @property
     def waiting(self) -> int:
@@ -129,7 +132,7 @@ class Starts(Generic[Kind]):
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._admitted or self._closed)
-                group = self._next(starter, len(self._admitted))
+                group = self._next(starter, self._at_once)
                 if group is None:
                     return
                 self._begun += 1

@@ -104,11 +104,22 @@ def blocked(weight: Tensor) -> Tensor:
 
 def release(view: Tensor) -> None:
     """Let go of the pages of a mapped file's tensor that have been read; they would be read anew."""
-    if sys.platform == "linux":
+    if sys.platform == "linux" and _is_in_a_file(view.data_ptr()):
         start = -(-view.data_ptr() // mmap.PAGESIZE) * mmap.PAGESIZE
         length = (view.data_ptr() + view.nbytes - start) // mmap.PAGESIZE * mmap.PAGESIZE
         if length > 0:
             ctypes.CDLL(None).madvise(ctypes.c_void_p(start), ctypes.c_size_t(length), mmap.MADV_DONTNEED)
+
+
+def _is_in_a_file(address: int) -> bool:
+    """Whether a file is mapped there: what is in memory alone would be lost, as of a file in torch's old form."""
+    with open("/proc/self/maps", encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            span, _, _, _, inode, *_ = line.split()
+            first, behind = (int(end, 16) for end in span.split("-"))
+            if first <= address < behind:
+                return inode != "0"
+    return False
 
 
 def convolution(x: Tensor, weight: Tensor, bias: Tensor | None, stride: tuple[int, int]) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -71,6 +73,20 @@ def test_no_more_run_together_than_there_are_rows(engine: core.Engine, monkeypat
     monkeypatch.setattr(Together, "step", counted)
     ids(engine, asked(24), 5)
     assert max(most) == 5
+    words = [([Message("user", ["Hi."])], core.Sampling(max_tokens=3))] * 24  # as many as there are fit into one group
+    most.clear()
+    ids(engine, words, 5)
+    assert max(most) == 5
+
+
+def test_a_batch_that_is_left_lying_keeps_no_process_alive():
+    script = """
+import torch, llavacli_core as core
+torch.set_num_threads(2)
+batch = core.load("demo", device="cpu").batch([([core.Message("user", ["Hi."])], None)] * 9, rows=4)
+next(batch)
+"""
+    assert subprocess.run([sys.executable, "-c", script], timeout=60, check=False).returncode == 0
 
 
 @pytest.mark.usefixtures("two")

@@ -144,6 +144,8 @@ def test_pages_that_are_let_go_of_are_read_again(tmp_path):
     view = open_weights(tmp_path / "model.safetensors").tensor("values")
     product.release(view)
     assert torch.equal(view, values)
+    product.release(values)  # in memory alone
+    assert torch.equal(view, values)
 
 
 @by_onednn
