@@ -66,7 +66,7 @@ def compare(report: Report, size: str, repeats: int) -> None:
 
 def main() -> int:
     """Measure the sizes asked for."""
-    arguments = parser(__doc__, repeats=3, sizes=("2-layers",)).parse_args()
+    arguments = parser(__doc__, repeats=2, sizes=("2-layers",)).parse_args()
     report = Report()
     for size in arguments.size:
         compare(report, size, arguments.repeats)

@@ -54,7 +54,7 @@ def rounds(contestants: Mapping[str, S], repeats: int, sample: Callable[[S], T])
 
 
 def _others() -> float:
-    """Processor seconds used so far by all but this process and its children that have ended; 0 where unknown."""
+    """Processor seconds used so far by all but this process and what it started; 0 where unknown."""
     try:
         fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
     except OSError:
@@ -62,4 +62,17 @@ def _others() -> float:
     user, nice, system, _idle, _waiting, *interrupts_and_steal = map(int, fields[:8])
     busy = (user + nice + system + sum(interrupts_and_steal)) / os.sysconf("SC_CLK_TCK")
     usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return busy - sum(usage.ru_utime + usage.ru_stime for usage in usages)
+    return busy - sum(usage.ru_utime + usage.ru_stime for usage in usages) - _running(os.getpid())
+
+
+def _running(pid: int) -> float:
+    """Processor seconds used so far by the children of a process that still run, and by theirs."""
+    used = 0.0
+    for listed in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in listed.read_text().split():
+            try:
+                fields = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()
+            except OSError:  # it has just ended
+                continue
+            used += sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK") + _running(int(child))
+    return used

@@ -101,7 +101,7 @@ def compare(
 
 def main() -> int:
     """Make the clip and measure both counts."""
-    flags = parser(__doc__, repeats=5)
+    flags = parser(__doc__, repeats=2)
     flags.add_argument("--shots", type=int, default=15)
     flags.add_argument("--clip", type=Path, help="where to keep the clip for another run")
     arguments = flags.parse_args()

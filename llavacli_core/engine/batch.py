@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 IDLE = 0.05  # seconds to wait for a request when none is under way, before looking whether to stop
 FEW = 0.25  # of the rows: with no more than that running, the batch's own thread starts requests, too
-MORE = 8  # requests that the helper may start before a row is free for them
+MORE = 8  # requests, and no more than there are rows, that the helper may start before a row is free for them
 MEMORY_SHARE = 0.5  # of what is free, for keys and values; the rest is left to activations
 
 Numbered = tuple[int, BatchEvent]
@@ -71,11 +71,11 @@ class Batch:
     def __init__(self, engine: Engine, rows: int, *, helped: bool = False) -> None:
         """At most `rows` are decoded together; a helper starts some more, which then wait for a row."""
         self.engine, self.rows = engine, rows
-        more = min(rows // 2, MORE) if helped else 0
+        more = min(rows, MORE) if helped else 0
         self.scheduler = Scheduler(rows + more, engine.positions_in(MEMORY_SHARE))
         self.starter = engine.starter()
         helper = engine.starter() if helped else None
-        at_once = max(1, rows // 4)  # so that they need not wait long until so many rows are free
+        at_once = max(1, rows // 2)  # so that they need not wait until all rows are free
         self.starts: Starts[Underway] = Starts(self._start, self.starter, helper, at_once)
         self.together: Together[Transcript] = Together(engine.network, rows)
         self.waiting: deque[Underway] = deque()
