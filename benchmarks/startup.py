@@ -35,7 +35,7 @@ def run(arguments: tuple[str, ...]) -> None:
 
 def main() -> int:
     """Measure all of them by turns."""
-    repeats = parser(__doc__, repeats=5).parse_args().repeats
+    repeats = parser(__doc__, repeats=3).parse_args().repeats
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [os.getcwd(), os.environ.get("PYTHONPATH")]))
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed program is compiled once
     report = Report()

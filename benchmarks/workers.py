@@ -52,7 +52,7 @@ def start(path: Path) -> None:
 
 def main() -> int:
     """Measure both sizes."""
-    repeats = parser(__doc__, repeats=5).parse_args().repeats
+    repeats = parser(__doc__, repeats=3).parse_args().repeats
     report = Report()
     cores = os.cpu_count() or 1
     with tempfile.TemporaryDirectory() as folder:

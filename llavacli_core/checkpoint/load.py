@@ -27,7 +27,7 @@ from llavacli_core.config import CaptionerConfig, ModelConfig
 from llavacli_core.errors import BrokenModel
 from llavacli_core.families.names import Table
 from llavacli_core.nn.encoder_decoder import EncoderDecoder
-from llavacli_core.nn.linear import Apart, Linear
+from llavacli_core.nn.linear import Apart, Blocking, Linear
 from llavacli_core.nn.llava import Llava
 from llavacli_core.options import Placement
 from llavacli_core.schemes import BY_DEFAULT, Arithmetic, Scheme, scheme_for
@@ -77,11 +77,11 @@ def load_weights(
         else:
             arrange(network, plan, layout, filled, scheme)
     if not whole:
-        network.decoder.to_block = to_block(network)
+        network.decoder.blocking = Blocking(blockable(network))
     return network.eval()
 
 
-def to_block(network: Llava | EncoderDecoder) -> list[nn.Module]:
+def blockable(network: Llava | EncoderDecoder) -> list[nn.Module]:
     """The parts that may be put into another order: all but the embedding, whose rows are read.
 
     No part where copies of what stays mapped from disk find no room; what is copied already takes no more.

@@ -17,7 +17,7 @@ from llavacli_core.config import DecoderConfig
 from llavacli_core.nn.activations import ACTIVATIONS
 from llavacli_core.nn.attention import attend, visible, visible_among, visible_from
 from llavacli_core.nn.cache import KVCache, LayerCache
-from llavacli_core.nn.linear import Linear
+from llavacli_core.nn.linear import Blocking, Linear
 from llavacli_core.nn.norms import RMSNorm
 from llavacli_core.nn.rotary import Rotary, Turn
 from llavacli_core.nn.rows import Rows
@@ -130,15 +130,14 @@ class Decoder(nn.Module):
     """Token embedding, layers, final norm and head. A tied head is the embedding itself: `head` is then None.
 
     `devices` says where each layer computes; None: where everything else does, all its weights being there.
-    `to_block` are the network's parts whose matrices are to be put into another order once it generates (`nn.product`).
     """
 
-    to_block: Sequence[nn.Module] = ()
     devices: tuple[torch.device, ...] | None = None
 
     def __init__(self, config: DecoderConfig, *, kernel: str = "sdpa") -> None:
         super().__init__()
         self.config, self.kernel = config, kernel
+        self.blocking = Blocking()
         self.unrecorded: str | None = None  # why its steps cannot be recorded as a graph, where that was tried
         self.embedding = Linear(config.hidden_size, config.vocab_size, bias=False)
         self.blocks = nn.ModuleList(Block(config, window, kernel) for window in config.sliding_windows)

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from llavacli_core.nn.product import LARGE, blocked, blocks, product, release, row_product
 
+FIRST_WORDS = 8  # tokens
+
 
 class Linear(nn.Module):
     """y = x W^T + b. `parts` are the output sizes of the matrices that are stacked in W, in order."""
@@ -99,8 +101,26 @@ def in_blocks(weights: list[Tensor], *, mapped: bool) -> nn.Parameter | None:
     return one
 
 
+class Blocking:
+    """Puts the matrices of a network's parts into the order that the processor reads fastest.
+
+    It takes a while, so it is done when the first words are told, and not at all where only some are asked for.
+    """
+
+    def __init__(self, parts: Sequence[nn.Module] = ()) -> None:
+        self._parts = parts
+        self._left = FIRST_WORDS if parts else 0
+
+    def tick(self) -> None:
+        """One more token will be generated."""
+        if self._left:
+            self._left -= 1
+            if not self._left:
+                block(*self._parts)
+
+
 def block(*modules: nn.Module) -> None:
-    """Put every matrix in these modules into the order that the processor reads fastest."""
+    """Put every matrix in these modules into that order."""
     for layer in (layer for module in modules for layer in module.modules()):
         if isinstance(layer, Linear | Apart):
             layer.block()

@@ -32,6 +32,7 @@ class RowsStep(Arithmetic):
     def __call__(self, tokens: Tensor, rows: Rows) -> Tensor:
         """Append the ids `tokens`, [R], one to each row; scores of the next ones, [R, V]."""
         assert rows.rotary is not None
+        self.blocking.tick()
         rows.reserve()
         cos, sin = rows.rotary.cos[rows.positions], rows.rotary.sin[rows.positions]  # [R, 1, C]
         masks = {window: rows.visible(window) for window in {layer.window for layer in self.layers}}

@@ -17,7 +17,6 @@ from torch import Tensor
 
 from llavacli_core.nn.attention import attend
 from llavacli_core.nn.cache import KVCache
-from llavacli_core.nn.linear import block
 from llavacli_core.nn.norms import RMSNorm
 from llavacli_core.nn.product import LARGE
 
@@ -85,7 +84,7 @@ class Arithmetic:
         self, decoder: Decoder, norm: Callable[[RMSNorm], Product], product: Callable[[Linear], Product]
     ) -> None:
         config = decoder.config
-        block(*decoder.to_block)
+        self.blocking = decoder.blocking
         self.embedding = decoder.embedding.weight
         self.heads, self.kv_heads, self.head_dim = (
             config.num_attention_heads,
@@ -114,6 +113,7 @@ class Step(Arithmetic):
 
     def __call__(self, token: Tensor, cache: KVCache) -> Tensor:
         """Append the id `token`, of shape [1, 1], to the cache; scores of the next, [1, V]."""
+        self.blocking.tick()
         position = cache.length
         cache.reserve(position + 1)
         cos, sin = cache.rotary.cos[position], cache.rotary.sin[position]  # [1, C]

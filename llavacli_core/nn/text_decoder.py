@@ -6,7 +6,7 @@ V vocabulary
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cached_property
 from typing import cast
 
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from llavacli_core.config import TextDecoderConfig
 from llavacli_core.nn.activations import ACTIVATIONS
 from llavacli_core.nn.attention import attend, visible_among
-from llavacli_core.nn.linear import Linear
+from llavacli_core.nn.linear import Blocking, Linear
 from llavacli_core.nn.norms import LayerNorm
 from llavacli_core.nn.positions import Positions
 from llavacli_core.nn.text_step import TextStep
@@ -115,16 +115,12 @@ class Head(nn.Module):
 
 
 class TextDecoder(nn.Module):
-    """Words and positions embedded, layers, head. A tied head is the embedding itself: `head` is then None.
-
-    `to_block` is as `Decoder` has it.
-    """
-
-    to_block: Sequence[nn.Module] = ()
+    """Words and positions embedded, layers, head. A tied head is the embedding itself: `head` is then None."""
 
     def __init__(self, config: TextDecoderConfig, *, kernel: str = "sdpa") -> None:
         super().__init__()
         self.config, self.kernel = config, kernel
+        self.blocking = Blocking()
         size, eps = config.hidden_size, config.layer_norm_eps
         self.embedding = Linear(size, config.vocab_size, bias=False)
         self.positions = Positions(config)

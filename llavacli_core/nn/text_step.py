@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, cast
 from torch import Tensor
 
 from llavacli_core.nn.attention import attend
-from llavacli_core.nn.linear import block
 from llavacli_core.nn.rows import Rows
 from llavacli_core.nn.rows_step import of_some
 
@@ -46,7 +45,7 @@ class TextStep:
 
     def __init__(self, decoder: TextDecoder) -> None:
         config = decoder.config
-        block(*decoder.to_block)
+        self.blocking = decoder.blocking
         self.decoder = decoder
         self.heads, self.head_dim, self.pre_norm = config.num_attention_heads, config.head_dim, config.pre_norm
         self.layers = [_layer(block) for block in cast("list[Block]", decoder.blocks)]
@@ -55,6 +54,7 @@ class TextStep:
 
     def __call__(self, tokens: Tensor, rows: Rows) -> Tensor:
         """Append the ids `tokens`, [R], one to each row; scores of the next ones, [R, V]."""
+        self.blocking.tick()
         rows.reserve()
         mask = rows.visible()
         x = self.decoder.place(self.decoder.words(tokens), self.decoder.positions.next_rows(tokens, rows.positions))
