@@ -110,7 +110,10 @@ class Batch:
                 self.starts.add(under)
         group = self._next_group()
         if group is not None:
-            yield from self._started(group.members, group.shared, group.outcome.result)
+            start = group.outcome.result
+            if isinstance(group.outcome.exception(), OutOfMemory):  # there may be room when nothing else is computed
+                start = partial(self._start, self.starter, group.members, group.shared)
+            yield from self._started(group.members, group.shared, start)
         elif self.running:
             yield from self._step()
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from threading import Condition, Thread
+from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Condition
 from types import TracebackType
 from typing import Generic, Protocol, TypeVar
 
@@ -62,10 +62,10 @@ class Starts(Generic[Kind]):
         self._start, self._starter, self._at_once = start, starter, at_once
         self._changed = Condition()
         self._admitted: list[Kind] = []
-        self._begun = 0  # groups that the helper is starting
+        self._is_helping = False
         self._done: deque[Group[Kind]] = deque()
-        self._closed = False
-        self._thread = None if helper is None else Thread(target=self._help, args=(helper,), name="helper", daemon=True)
+        # A pool's thread, for its tasks end by themselves: what is left lying keeps no process from ending.
+        self._helper = None if helper is None else (ThreadPoolExecutor(1, "helper"), helper)
 
     @property
     def waiting(self) -> int:
@@ -75,23 +75,26 @@ class Starts(Generic[Kind]):
     @property
     def is_busy(self) -> bool:
         """Whether any request is on its way."""
-        return bool(self._admitted or self._begun or self._done)
+        return bool(self._admitted or self._is_helping or self._done)
 
     @property
     def is_helped(self) -> bool:
         """Whether there is a helper."""
-        return self._thread is not None
+        return self._helper is not None
 
     def add(self, admitted: Kind) -> None:
         """One more is to be started."""
         with self._changed:
             self._admitted.append(admitted)
-            self._changed.notify_all()
+            if self._helper is not None and not self._is_helping:
+                self._is_helping = True
+                pool, starter = self._helper
+                pool.submit(self._help, starter)
 
     def take(self, room: int, wait: float = 0) -> Group[Kind] | None:
         """A group that the helper has started, if it has `room` at most, waiting so many seconds for one; else None."""
         with self._changed:
-            self._changed.wait_for(lambda: self._done or not self._begun, wait)
+            self._changed.wait_for(lambda: self._done or not self._is_helping, wait)
             return self._done.popleft() if self._done and len(self._done[0].members) <= room else None
 
     def start(self, room: int) -> Group[Kind] | None:
@@ -103,8 +106,6 @@ class Starts(Generic[Kind]):
         return group
 
     def __enter__(self) -> Starts[Kind]:
-        if self._thread is not None:
-            self._thread.start()
         return self
 
     def __exit__(
@@ -112,11 +113,9 @@ class Starts(Generic[Kind]):
     ) -> None:
         """Begin nothing more, and wait for what is being started."""
         with self._changed:
-            self._closed = True
             self._admitted.clear()
-            self._changed.notify_all()
-        if self._thread is not None:
-            self._thread.join()
+        if self._helper is not None:
+            self._helper[0].shutdown()
 
     def _next(self, starter: Starter, room: int) -> Group[Kind] | None:
         """Some of the admitted that are best started together."""
@@ -129,18 +128,21 @@ class Starts(Generic[Kind]):
         return group
 
     def _help(self, starter: Starter) -> None:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._admitted or self._closed)
-                group = self._next(starter, self._at_once)
-                if group is None:
-                    return
-                self._begun += 1
+        """Start what is admitted, until nothing is left."""
+        while (group := self._next_or_rest(starter)) is not None:
             group.start(self._start, starter)
             with self._changed:
-                self._begun -= 1
                 self._done.append(group)
                 self._changed.notify_all()
+
+    def _next_or_rest(self, starter: Starter) -> Group[Kind] | None:
+        """The helper's next group; None ends its task."""
+        with self._changed:
+            group = self._next(starter, self._at_once)
+            if group is None:
+                self._is_helping = False
+                self._changed.notify_all()
+            return group
 
 
 def may_be_helped(network: Llava | EncoderDecoder, rows: int) -> bool:

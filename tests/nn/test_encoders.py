@@ -105,7 +105,7 @@ def close(ours: Tensor, theirs: Tensor) -> None:
 
 
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
-@torch.inference_mode()
+@torch.no_grad()
 def test_states_and_attentions(config, tmp_path):
     made, pixels = reference(config), pictures(config)
     made.save_pretrained(tmp_path)
@@ -124,7 +124,7 @@ def test_states_and_attentions(config, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["vit", "deit", "beit, every kind of position", "swin"])
-@torch.inference_mode()
+@torch.no_grad()
 def test_as_a_captioners_part(name, tmp_path):
     """As VisionEncoderDecoderModel writes it, and as it calls its weights in memory."""
     config = CONFIGS[name]
@@ -142,7 +142,7 @@ def test_as_a_captioners_part(name, tmp_path):
         close(loaded(tmp_path / folder, config, "encoder.")(pixels), expected)
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def test_buffers_of_older_files_are_known(tmp_path):
     config = BEIT | {"use_relative_position_bias": True}
     made = reference(config)
@@ -158,7 +158,7 @@ def test_buffers_of_older_files_are_known(tmp_path):
     close(loaded(tmp_path, config)(pixels), made(pixels).last_hidden_state)
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def test_a_swin_takes_pictures_of_other_sizes(tmp_path):
     made = reference(SWIN)
     made.save_pretrained(tmp_path)
@@ -168,7 +168,7 @@ def test_a_swin_takes_pictures_of_other_sizes(tmp_path):
         close(ours(pixels), made(pixels).last_hidden_state)
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def test_a_window_larger_than_the_picture_shrinks():
     """The reference's table is then of another size than its windows; ours keeps the rows of the distances left."""
     torch.manual_seed(0)
@@ -187,7 +187,7 @@ def test_a_window_larger_than_the_picture_shrinks():
 
 
 @pytest.mark.parametrize("name", ["deit", "beit, every kind of position", "swin, windows beyond the edge"])
-@torch.inference_mode()
+@torch.no_grad()
 def test_kernels_agree(name, tmp_path):
     config = CONFIGS[name]
     reference(config).save_pretrained(tmp_path)

@@ -54,7 +54,7 @@ class Reference:
         self.model = model
         self.processor = AutoImageProcessor.from_pretrained(folder, backend="pil")
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def __call__(self, picture, **options):
         pixels = self.processor(pictures.upright(picture).convert("RGB"), return_tensors="pt")["pixel_values"]
         return tuple(self.model.generate(pixels, do_sample=False, **options)[0, 1:].tolist())

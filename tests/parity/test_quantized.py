@@ -62,13 +62,13 @@ def test_stored_forms_answer_as_the_reference(form, stored):
     assert isinstance(attention.qkv.products[1], Linear) == (form == "skipping")
     model = core.LlavaForConditionalGeneration.from_pretrained(folder)
     inputs = there.inputs(CASE)
-    with torch.inference_mode():
+    with torch.no_grad():
         torch.testing.assert_close(model(**inputs).logits, there.model(**inputs).logits, rtol=0, atol=1e-3)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("compute", ["float32", "bfloat16", "float16", None])
-@torch.inference_mode()
+@torch.no_grad()
 def test_products_are_computed_in_the_format_that_is_asked_for(compute, dtype, stored):
     """To the last bit; a whole network, where each rounds the other's noise, would not tell."""
     more = {} if compute is None else {"bnb_4bit_compute_dtype": compute}
@@ -102,7 +102,7 @@ def test_the_documents_config_quantizes_as_the_reference_does(form, checkpoint):
         checkpoint("llava-1.5"), quantization_config=core.BitsAndBytesConfig(**values)
     )
     inputs = there.inputs(CASE)
-    with torch.inference_mode():
+    with torch.no_grad():
         torch.testing.assert_close(ours(**inputs).logits, there.model(**inputs).logits, rtol=0, atol=1e-3)
     assert ours.dtype == torch.float32
     with pytest.raises(BadOption, match="cannot be saved"):
