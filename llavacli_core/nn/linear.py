@@ -64,7 +64,7 @@ class Apart(nn.Module):
 
     def block(self) -> None:
         """As `Linear.block`; they become one matrix."""
-        if (one := in_blocks(list(self.weights), mapped=True)) is not None:
+        if (one := in_blocks(list(self.weights), mapped=self.mapped)) is not None:
             self.weights = nn.ParameterList([one])
 
 
