@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from llavacli_core.engine.ahead import Ahead
+from llavacli_core.engine.drafts import Drafts
 from llavacli_core.engine.generate import Stopped, Stopwatch, done
 from llavacli_core.engine.request import Request
 from llavacli_core.engine.sampling import Chooser
@@ -77,7 +78,8 @@ class Batch:
         helper = engine.starter() if helped else None
         at_once = max(1, rows // 2)  # so that they need not wait until all rows are free
         self.starts: Starts[Underway] = Starts(self._start, self.starter, helper, at_once)
-        self.together: Together[Transcript] = Together(engine.network, rows)
+        drafts = Drafts() if rows > 1 else None  # a single row is computed exactly as one answer alone
+        self.together: Together[Transcript] = Together(engine.network, rows, drafts)
         self.waiting: deque[Underway] = deque()
         self.running: dict[Answering[Transcript], Underway] = {}
 

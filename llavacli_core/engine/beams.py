@@ -132,7 +132,7 @@ def search(
     rows.select([0] * beams.width)
     beams.advance(logits.expand(beams.width, -1))
     while not beams.over and not stopped():
-        tokens = torch.tensor([beam.ids[-1] for beam in beams.running], device=logits.device)
-        parents = beams.advance(network.step(tokens, rows))
+        tokens = torch.tensor([beam.ids[-1:] for beam in beams.running], device=logits.device)
+        parents = beams.advance(network.step(tokens, rows)[:, -1])
         rows.reorder(parents, since)
     return beams.best()

@@ -26,7 +26,7 @@ class Network(Protocol):
     """What decodes rows together, of either kind."""
 
     def step(self, tokens: Tensor, rows: Rows) -> Tensor:
-        """Append one token to every row, ids [R]; scores of the next ones, [R, V]."""
+        """Append tokens to every row, ids [R, T]; scores of what follows each, [R, T, V]."""
 
 
 class Runner(Protocol):
@@ -119,9 +119,8 @@ class Caption:
     @torch.inference_mode()
     def prefill(self, limit: int = 0) -> Tensor:
         """The start token, and what was said already."""
-        for token_id in self.request.token_ids:
-            logits = self.network.step(torch.tensor([token_id], device=self.device), self.row)
-        return check_finite(logits)
+        logits = self.network.step(torch.tensor([self.request.token_ids], device=self.device), self.row)
+        return check_finite(logits[:, -1])
 
     def tokens(self, logits: Tensor, choose: Chooser, said: Sequence[int], limit: int) -> Iterator[int]:
         """Ids, step by step."""
@@ -130,7 +129,7 @@ class Caption:
     @torch.inference_mode()
     def _step(self, chosen: Tensor, token_id: int) -> Tensor:
         """One position more."""
-        return self.network.step(chosen[0], self.row)
+        return self.network.step(chosen, self.row)[:, -1]
 
     def rows(self) -> Rows:
         """The one row."""

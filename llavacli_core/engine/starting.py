@@ -136,6 +136,6 @@ class Captions:
             pixels = torch.cat([torch.from_numpy(request.pictures[0].tiles.pixels) for request in requests])
             rows = self.network.start(self.network.encode(pixels.to(device=self.device, dtype=self.dtype)))
             seen()
-            for ids in zip(*(request.token_ids for request in requests), strict=True):
-                logits = self.network.step(torch.tensor(ids, device=self.device), rows)
+            ids = torch.tensor([request.token_ids for request in requests], device=self.device)
+            logits = self.network.step(ids, rows)[:, -1]
         return Started(rows, check_finite(logits), [0] * len(requests))

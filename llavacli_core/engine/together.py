@@ -1,10 +1,11 @@
 """Answers decoded together: rows that join when they are prefilled and leave when they are done, between any two steps.
 
-R rows  V vocabulary
+R rows  T tokens of a step for each row: the one after what was said, and drafts of those behind it  V vocabulary
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Generic, TypeVar
 
@@ -12,7 +13,9 @@ import torch
 from torch import Tensor
 
 from llavacli_core.checkpoint.place import memory_for
+from llavacli_core.engine.drafts import Drafts
 from llavacli_core.engine.forward import FEWER
+from llavacli_core.engine.pace import Pace
 from llavacli_core.engine.runner import Network
 from llavacli_core.engine.sampling import Chooser
 from llavacli_core.engine.transcript import Tally
@@ -33,10 +36,14 @@ Shown = tuple[Answering[Kind], str]
 
 
 class Together(Generic[Kind]):
-    """The answers under way on one network; never more than `most`, where that is known."""
+    """The answers under way on one network; never more than `most`, where that is known.
 
-    def __init__(self, network: Network, most: int | None = None) -> None:
-        self.network, self.most = network, most
+    With `drafts` a step may bring an answer several tokens on.
+    """
+
+    def __init__(self, network: Network, most: int | None = None, drafts: Drafts | None = None) -> None:
+        self.network, self.most, self.drafts = network, most, drafts
+        self.pace = Pace()
         self.answers: list[Answering[Kind]] = []
         self._rows: Rows | None = None
 
@@ -52,21 +59,31 @@ class Together(Generic[Kind]):
             with memory_for(f"{len(self.answers) + len(answers)} answers at once", rows.device, FEWER):
                 self._rows.join(rows, self.most)
         self.answers += answers
-        shown = _take(answers, logits)
+        shown, _ = self._take(answers, [()] * len(answers), logits[:, None])
         self.drop_ended()
         return shown
 
     @torch.inference_mode()
     def step(self) -> list[Shown[Kind]]:
-        """One token more for every answer; what each can show. Those that ended have left.
+        """At least one token more for every answer; what each can show. Those that ended have left.
 
         Where memory fails, nothing has changed.
         """
         assert self._rows is not None
-        tokens = torch.tensor([answer.tally.ids[-1] for answer in self.answers], device=self._rows.device)
+        started = time.perf_counter()
+        drafts = self._drafts()
+        width = max(map(len, drafts))
+        ids = [
+            [answer.tally.ids[-1], *draft, *[0] * (width - len(draft))]
+            for answer, draft in zip(self.answers, drafts, strict=True)
+        ]
+        tokens = torch.tensor(ids, device=self._rows.device)
         with memory_for(f"{len(self.answers)} answers at once", self._rows.device, FEWER):
             logits = self.network.step(tokens, self._rows)
-        shown = _take(self.answers, logits)
+        shown, kept = self._take(self.answers, drafts, logits)
+        self._rows.take_back([1 + width - count for count in kept])
+        if self.drafts is not None:
+            self.pace.took(drafts=width > 0, tokens=sum(kept), seconds=time.perf_counter() - started)
         self.drop_ended()
         return shown
 
@@ -80,6 +97,38 @@ class Together(Generic[Kind]):
         self._drop(set(range(len(self.answers) - count, len(self.answers))))
         return aside
 
+    def _drafts(self) -> list[Sequence[int]]:
+        """What each answer may go on with behind its next token, as far as it may go on."""
+        if self.drafts is None or not _take_the_best(self.answers) or not self.pace.drafts():
+            return [()] * len(self.answers)
+        room = min(answer.tally.left for answer in self.answers) - 1  # of any: the rest is padded to the longest draft
+        return [self.drafts.of(answer.tally.ids)[:room] for answer in self.answers]
+
+    def _take(
+        self, answers: Sequence[Answering[Kind]], drafts: Sequence[Sequence[int]], logits: Tensor
+    ) -> tuple[list[Shown[Kind]], list[int]]:
+        """Choose the next ids by their scores [R, T, V], with one wait for the device; how many of T hold in each row.
+
+        A draft's ids do as far as they are what is chosen, and the scores behind each of these count, too.
+        """
+        if _take_the_best(answers):
+            chosen = logits.argmax(-1)
+        else:
+            chosen = torch.cat(
+                [answer.choose(row, answer.tally.ids) for answer, row in zip(answers, logits, strict=True)]
+            )
+        shown, kept = list[Shown[Kind]](), list[int]()
+        for answer, draft, ids in zip(answers, drafts, chosen.tolist(), strict=True):
+            text, count = answer.tally.take(ids[0]), 1
+            while count <= len(draft) and draft[count - 1] == ids[count - 1] and answer.tally.finish_reason is None:
+                text += answer.tally.take(ids[count])
+                count += 1
+            if self.drafts is not None:
+                self.drafts.learn(answer.tally.ids, count)
+            shown.append((answer, text))
+            kept.append(count)
+        return shown, kept
+
     @torch.inference_mode()
     def _drop(self, gone: set[int]) -> None:
         if not gone:
@@ -91,12 +140,6 @@ class Together(Generic[Kind]):
             self.answers = [self.answers[row] for row in self._rows.drop(gone)]
 
 
-def _take(answers: Sequence[Answering[Kind]], logits: Tensor) -> list[Shown[Kind]]:
-    """Choose the next id of every row, with one wait for the device."""
-    if all(answer.choose.takes_the_best for answer in answers):
-        chosen = logits.argmax(-1)
-    else:
-        chosen = torch.cat(
-            [answer.choose(logits[row : row + 1], answer.tally.ids)[0] for row, answer in enumerate(answers)]
-        )
-    return [(answer, answer.tally.take(token_id)) for answer, token_id in zip(answers, chosen.tolist(), strict=True)]
+def _take_the_best(answers: Sequence[Answering[Kind]]) -> bool:
+    """Whether the highest scores are chosen, whatever was said before."""
+    return all(answer.choose.takes_the_best for answer in answers)

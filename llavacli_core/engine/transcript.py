@@ -20,6 +20,11 @@ class Tally:
         self._stop_ids = frozenset(settled.stop_ids)
         self._limit = settled.limit
 
+    @property
+    def left(self) -> int:
+        """How many ids more it may have."""
+        return self._limit - len(self.ids)
+
     def take(self, token_id: int) -> str:
         """Add an id; the text that can be shown now, which a tally has none of."""
         self.ids.append(token_id)

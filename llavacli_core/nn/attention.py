@@ -13,6 +13,8 @@ from torch import Tensor
 
 from llavacli_core.nn.product import widens
 
+DECODED = 16  # queries of each row at most, where decoding asks
+
 
 def visible(queries: int, keys: int, window: int | None, device: torch.device, kernel: str) -> Tensor | None:
     """Which keys the last `queries` of `keys` positions may see, [T, S]; None where `attend` needs no mask for that.
@@ -76,9 +78,12 @@ def attend(
     if kernel == "flash" and mask is None and weights is None:
         return _flash(query, key, value, causal=causal, window=window)
     per_head = mask is not None and mask.shape[1] != 1
-    if length == 1 and heads != kv_heads and weights is None and not per_head:
+    few = length == 1 or (mask is not None and mask.dim() == 4 and mask.shape[2] == length <= DECODED)
+    if few and heads != kv_heads and weights is None and not per_head:
         # Decoding: the heads of a group become its queries, so that keys and values are never repeated.
-        grouped = query.reshape(query.shape[0], kv_heads, heads // kv_heads, -1)
+        groups = heads // kv_heads
+        grouped = query.reshape(query.shape[0], kv_heads, groups * length, -1)
+        mask = mask.repeat(1, 1, groups, 1) if mask is not None and length > 1 else mask
         return attend(grouped, key, value, mask, causal=False, kernel=kernel).reshape(query.shape)
     causal = causal and mask is None and length > 1
     if kernel == "eager" or weights is not None:

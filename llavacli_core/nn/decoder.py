@@ -70,13 +70,13 @@ class Attention(nn.Module):
         return self.out(y.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
 
     def step_rows(self, x: Tensor, turn: Turn, mask: Tensor | None, layer: int, rows: Rows) -> Tensor:
-        """One token of each row, [R, 1, D] -> [R, 1, D]; `mask` [R, 1, 1, S] is added to the scores."""
-        batch = x.shape[0]
-        qkv = self.qkv(x).view(batch, 1, -1, self.head_dim)  # [R, 1, H + 2 K, C]
+        """The next tokens of each row, [R, T, D] -> [R, T, D]; `mask` [R, 1, T, S] is added to the scores."""
+        batch, length, _ = x.shape
+        qkv = self.qkv(x).view(batch, length, -1, self.head_dim)  # [R, T, H + 2 K, C]
         turned = turn(qkv[:, :, : self.heads + self.kv_heads])
-        k, v = rows.write(layer, turned[:, 0, self.heads :], qkv[:, 0, self.heads + self.kv_heads :])  # [R, K, S, C]
+        k, v = rows.write(layer, turned[:, :, self.heads :], qkv[:, :, self.heads + self.kv_heads :])  # [R, K, S, C]
         y = attend(turned[:, :, : self.heads].transpose(1, 2), k, v, mask, causal=False, kernel=self.kernel)
-        return self.out(y.reshape(batch, 1, -1))  # type: ignore[no-any-return]
+        return self.out(y.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
 
 
 class MLP(nn.Module):
@@ -121,7 +121,7 @@ class Block(nn.Module):
         return x + self.mlp(self.mlp_norm(x))  # type: ignore[no-any-return]
 
     def step_rows(self, x: Tensor, turn: Turn, mask: Tensor | None, layer: int, rows: Rows) -> Tensor:
-        """One token of each row, [R, 1, D] -> [R, 1, D]."""
+        """The next tokens of each row, [R, T, D] -> [R, T, D]."""
         x = x + self.attention.step_rows(self.attention_norm(x), turn, mask, layer, rows)
         return x + self.mlp(self.mlp_norm(x))  # type: ignore[no-any-return]
 
@@ -202,22 +202,23 @@ class Decoder(nn.Module):
 
     @cached_property
     def step_rows(self) -> Callable[[Tensor, Rows], Tensor]:
-        """Append one token to every row: ids [R] and the rows -> [R, V]. Made at first use, as `step`."""
+        """Append tokens to every row: ids [R, T] and the rows -> [R, T, V]. Made at first use, as `step`."""
         return RowsStep(self) if self.devices is None else self._step_rows
 
     def _step_rows(self, tokens: Tensor, rows: Rows) -> Tensor:
         """The same over several devices, and with layers whose weights come and go."""
         assert rows.rotary is not None
-        rows.reserve()
-        turn = rows.rotary.at(rows.positions[:, None])
-        masks = {window: rows.visible(window) for window in set(self.config.sliding_windows)}
-        x = self.embed(tokens[:, None])  # [R, 1, D]
+        new = tokens.shape[1]
+        rows.reserve(new)
+        turn = rows.rotary.at(rows.places(new))
+        masks = {window: rows.visible(window, new) for window in set(self.config.sliding_windows)}
+        x = self.embed(tokens)  # [R, T, D]
         for index, block in enumerate(cast("list[Block]", self.blocks)):
             if self.devices is not None:
                 x, turn, masks = carried(self.devices[index], x, turn, masks)
             x = block.step_rows(x, turn, masks[self.config.sliding_windows[index]], index, rows)
-        rows.advance()
-        return self.logits(x[:, 0])
+        rows.advance(new)
+        return self.logits(x)
 
     @cached_property
     def step(self) -> Callable[[Tensor, KVCache], Tensor]:

@@ -70,7 +70,7 @@ class EncoderDecoder(nn.Module):
         )
 
     def step(self, tokens: Tensor, rows: Rows) -> Tensor:
-        """Append the ids `tokens`, [R], one to each row; scores of the next ones, [R, V]."""
+        """Append tokens to every row, ids [R, T]; scores of what follows each, [R, T, V]."""
         return self.decoder.step(tokens, rows)
 
 

@@ -57,7 +57,7 @@ class Llava(nn.Module):
         return place(x, ids, "video", self.config.video_token_id, videos)
 
     def step(self, tokens: Tensor, rows: Rows) -> Tensor:
-        """Append one token to every row, ids [R]; scores of the next ones, [R, V]."""
+        """Append tokens to every row, ids [R, T]; scores of what follows each, [R, T, V]."""
         return self.decoder.step_rows(tokens, rows)
 
     def forward(

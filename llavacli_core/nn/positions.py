@@ -31,7 +31,7 @@ class Positions(nn.Module):
         return tokens.cumsum(1) * tokens + (self.config.position_offset - 1)
 
     def next_rows(self, ids: Tensor, positions: Tensor) -> Tensor:
-        """The rows for one more token of each row, ids [R] at `positions` [R].
+        """The rows for more tokens of each text, ids [R, T] at `positions` [R, T].
 
         Padding inside an answer keeps its place in the count, as it does in the reference's cached generation.
         """

@@ -42,7 +42,7 @@ class Rows:
         self.fixed = list(fixed)
         self.rotary = rotary
         self.lengths = list(lengths)
-        self._positions: Tensor | None = None
+        self._places: Tensor | None = None
 
     @classmethod
     def empty(
@@ -82,34 +82,37 @@ class Rows:
         """Where their tokens go in: the turns are there, or else the first layer's keys."""
         return (self.layers[0][0] if self.rotary is None else self.rotary.cos).device
 
-    @property
-    def positions(self) -> Tensor:
-        """Where each row's next token goes, [R] on the device."""
-        if self._positions is None:
-            self._positions = torch.tensor(self.lengths, device=self.device)
-        return self._positions
+    def places(self, count: int) -> Tensor:
+        """Where each row's next tokens go, `count` of them, [R, T] on the device."""
+        if self._places is None or self._places.shape[1] != count:
+            self._places = torch.tensor([range(length, length + count) for length in self.lengths], device=self.device)
+        return self._places
 
-    def visible(self, window: int | None = None) -> Tensor | None:
-        """What is added to the scores of the first max(lengths) + 1 positions by each row's next token, [R, 1, 1, S].
+    def visible(self, window: int | None = None, count: int = 1) -> Tensor | None:
+        """What is added to the scores of the first max(lengths) + T positions by each row's next T, [R, 1, T, S].
 
-        0 where it may look, else -inf; None: it may look everywhere. Of a mask of truths every layer would make this.
+        0 where one may look, else -inf; None: it may look everywhere. Of a mask of truths every layer would make this.
+        T is `count`.
         """
-        span = max(self.lengths) + 1
-        if min(self.lengths) + 1 == span and (window is None or span <= window):
+        span = max(self.lengths) + count
+        if count == 1 and min(self.lengths) + 1 == span and (window is None or span <= window):
             return None
-        distance = self.positions[:, None] - torch.arange(span, device=self.device)
+        distance = self.places(count)[..., None] - torch.arange(span, device=self.device)  # [R, T, S]
         hidden = distance < 0 if window is None else (distance < 0) | (distance >= window)
         mask = torch.zeros_like(distance, dtype=self.layers[0][0].dtype).masked_fill_(hidden, float("-inf"))
-        return mask[:, None, None]
+        return mask[:, None]
 
     def write(self, layer: int, keys: Tensor, values: Tensor) -> Pair:
-        """Put each row's next key and value, [R, K, C], in its place; views of all so far, [R, K, S, C]."""
+        """Put each row's next T keys and values, [R, T, K, C], in their places; views of all so far, [R, K, S, C]."""
         held_keys, held_values = self.layers[layer]
-        count, span, first = len(self), max(self.lengths) + 1, self.lengths[0]
-        if min(self.lengths) + 1 == span:
-            held_keys[:count, :, first], held_values[:count, :, first] = keys, values
+        count, new, first = len(self), keys.shape[1], self.lengths[0]
+        span = max(self.lengths) + new
+        if min(self.lengths) + new == span:
+            held_keys[:count, :, first:span] = keys.transpose(1, 2)
+            held_values[:count, :, first:span] = values.transpose(1, 2)
         else:
-            rows, places = torch.arange(count, device=keys.device), self.positions.to(keys.device)
+            rows = torch.arange(count, device=keys.device)[:, None]
+            places = self.places(new).to(keys.device)
             held_keys[rows, :, places], held_values[rows, :, places] = keys, values
         return held_keys[:count, :, :span], held_values[:count, :, :span]
 
@@ -118,15 +121,21 @@ class Rows:
         keys, values = self.fixed[layer]
         return keys[: len(self)], values[: len(self)]
 
-    def advance(self) -> None:
-        """Every row is one position longer: to be called when all layers have written."""
-        self.lengths = [length + 1 for length in self.lengths]
-        if self._positions is not None:
-            self._positions = self._positions + 1
+    def advance(self, count: int) -> None:
+        """Every row is so many positions longer: to be called when all layers have written."""
+        self.lengths = [length + count for length in self.lengths]
+        if self._places is not None:
+            self._places = self._places + count
 
-    def reserve(self) -> None:
-        """Make room for one position more."""
-        if max(self.lengths) >= self.capacity:
+    def take_back(self, counts: Sequence[int]) -> None:
+        """Forget so many of each row's last positions."""
+        if any(counts):
+            self.lengths = [length - count for length, count in zip(self.lengths, counts, strict=True)]
+            self._places = None
+
+    def reserve(self, count: int) -> None:
+        """Make room for so many positions more."""
+        if max(self.lengths) + count > self.capacity:
             self._resize(self.slots, max(self.lengths) + max(BLOCK, self.capacity // 2))
 
     def join(self, other: Rows, most: int | None = None) -> None:
@@ -142,7 +151,7 @@ class Rows:
         for ours, theirs in zip(self.fixed, other.fixed, strict=True):
             for mine, yours in zip(ours, theirs, strict=True):
                 mine[here:count] = yours[: len(other)]
-        self.lengths, self._positions = self.lengths + other.lengths, None
+        self.lengths, self._places = self.lengths + other.lengths, None
 
     def drop(self, gone: Collection[int]) -> list[int]:
         """Let go of some rows. The last of those that stay move into their slots; which row is where afterwards."""
@@ -153,7 +162,7 @@ class Rows:
             if place != row:
                 for held in self._tensors():
                     held[place] = held[row]
-        self.lengths, self._positions = [self.lengths[row] for row in order], None
+        self.lengths, self._places = [self.lengths[row] for row in order], None
         return order
 
     def select(self, rows: Sequence[int]) -> None:
@@ -161,7 +170,7 @@ class Rows:
         index = torch.tensor(rows, device=self.device)
         self.layers = [_selected(pair, index) for pair in self.layers]
         self.fixed = [_selected(pair, index) for pair in self.fixed]
-        self.lengths, self._positions = [self.lengths[row] for row in rows], None
+        self.lengths, self._places = [self.lengths[row] for row in rows], None
 
     def reorder(self, rows: Sequence[int], since: int) -> None:
         """As `select`, for as many rows as there are, all alike before the position `since`: only the rest is moved."""

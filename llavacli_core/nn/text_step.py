@@ -1,8 +1,8 @@
-"""One more token for each of some rows: the text decoder as straight-line tensor operations, without module calls.
+"""The next token or tokens of some rows: the text decoder as straight-line tensor operations, without module calls.
 
 Captioners are small, and generating spends its life here. It equals `TextDecoder.forward` up to rounding.
 
-R rows  D hidden size  H heads  C head dim  S positions  V vocabulary
+R rows  T tokens for each  D hidden size  H heads  C head dim  S positions  V vocabulary
 """
 
 from __future__ import annotations
@@ -53,11 +53,13 @@ class TextStep:
         self.words = of_some(decoder.embedding if decoder.head is None else decoder.head)
 
     def __call__(self, tokens: Tensor, rows: Rows) -> Tensor:
-        """Append the ids `tokens`, [R], one to each row; scores of the next ones, [R, V]."""
+        """Append the ids `tokens`, [R, T], to the rows; scores of what follows each, [R, T, V]."""
         self.blocking.tick()
-        rows.reserve()
-        mask = rows.visible()
-        x = self.decoder.place(self.decoder.words(tokens), self.decoder.positions.next_rows(tokens, rows.positions))
+        new = tokens.shape[1]
+        rows.reserve(new)
+        mask = rows.visible(count=new)
+        places = self.decoder.positions.next_rows(tokens, rows.places(new))
+        x = self.decoder.place(self.decoder.words(tokens), places).flatten(0, 1)  # [R T, D]
         for index, layer in enumerate(self.layers):
             if self.pre_norm:
                 x = x + self._look_back(layer, layer.attention_norm(x), index, rows, mask)
@@ -67,24 +69,27 @@ class TextStep:
                 x = layer.attention_norm(x + self._look_back(layer, x, index, rows, mask))
                 x = layer.cross_norm(x + self._look_across(layer, x, *rows.across(index)))
                 x = layer.mlp_norm(x + layer.down(layer.act(layer.up(x))))
-        rows.advance()
+        rows.advance(new)
         x = x if self.norm is None else self.norm(x)
         transform = self.decoder.transform
-        return self.words(x) if transform is None else self.words(transform(x)).add_(transform.bias)
+        scores = self.words(x) if transform is None else self.words(transform(x)).add_(transform.bias)
+        return scores.view(*tokens.shape, -1)
 
     def _look_back(self, layer: Layer, x: Tensor, index: int, rows: Rows, mask: Tensor | None) -> Tensor:
-        """[R, D] -> [R, D], and the rows' new keys and values written."""
-        q, k, v = layer.qkv(x).view(-1, 3, self.heads, self.head_dim).unbind(1)  # [R, H, C] each
-        keys, values = rows.write(index, k, v)  # [R, H, S, C]
-        q = q if layer.factor == 1 else q * layer.factor
-        y = attend(q[:, :, None], keys, values, mask, causal=False, kernel=self.decoder.kernel)
-        return layer.out(y.reshape(x.shape))
+        """[R T, D] -> [R T, D], and the rows' new keys and values written."""
+        q, k, v = layer.qkv(x).view(len(rows), -1, 3, self.heads, self.head_dim).unbind(2)  # [R, T, H, C] each
+        return layer.out(self._attend(layer, q, *rows.write(index, k, v), mask))  # looking at [R, H, S, C]
 
     def _look_across(self, layer: Layer, x: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-        """[R, D] -> [R, D], looking at [R, H, S, C]."""
-        q = layer.query(x).view(-1, self.heads, 1, self.head_dim)
+        """[R T, D] -> [R T, D], looking at [R, H, S, C]."""
+        q = layer.query(x).view(len(keys), -1, self.heads, self.head_dim)
+        return layer.cross_out(self._attend(layer, q, keys, values, None))
+
+    def _attend(self, layer: Layer, q: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
+        """Queries [R, T, H, C] -> what they see, [R T, D]."""
         q = q if layer.factor == 1 else q * layer.factor
-        return layer.cross_out(attend(q, keys, values, None, causal=False, kernel=self.decoder.kernel).reshape(x.shape))
+        y = attend(q.transpose(1, 2), keys, values, mask, causal=False, kernel=self.decoder.kernel)
+        return y.transpose(1, 2).flatten(2).flatten(0, 1)
 
 
 def _layer(block: Block) -> Layer:

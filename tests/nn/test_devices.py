@@ -36,12 +36,12 @@ def answer(decoder, cache, ids):
     decoder(decoder.embed(ids[:, :9]), other)
     rows.join(other.rows())
     rows.reorder([1, 0], 9)
-    tokens = torch.zeros(2, dtype=torch.long, device=rows.device)
+    tokens = torch.zeros(2, 1, dtype=torch.long, device=rows.device)
     for _ in range(3):
-        scores.append(decoder.step_rows(tokens, rows))
+        scores.append(decoder.step_rows(tokens, rows)[:, -1])
     rows._resize(rows.slots + 1, rows.capacity + 1)
     assert rows.drop([0]) == [1]
-    scores.append(decoder.step_rows(tokens[:1], rows))
+    scores.append(decoder.step_rows(tokens[:1], rows)[:, -1])
     return scores, rows
 
 

@@ -68,10 +68,31 @@ def test_rows_of_different_lengths_step_as_each_alone(decoder):
         rows.join(prefilled(decoder, text).rows())
     said = prompts(6, 6, 6)
     for step in range(6):
-        scores = decoder.step_rows(torch.tensor([line[step] for line in said]), rows)
+        scores = decoder.step_rows(torch.tensor([[line[step]] for line in said]), rows)[:, -1]
         for row, (text, line) in enumerate(zip(texts, said, strict=True)):
             torch.testing.assert_close(scores[row], alone(decoder, text, line)[step], rtol=1e-4, atol=1e-4)
     assert rows.lengths == [len(text) + 6 for text in texts]
+
+
+@torch.inference_mode()
+def test_several_tokens_at_once_are_those_one_by_one(decoder):
+    """Some of which are taken back, and others put in their places."""
+    texts, said = prompts(3, 11, 254), prompts(9, 9, 9)
+    rows = prefilled(decoder, texts[0]).rows()
+    for text in texts[1:]:
+        rows.join(prefilled(decoder, text).rows())
+    at = [0, 0, 0]
+    for width, kept in ((4, [4, 1, 2]), (1, [1, 1, 1]), (3, [3, 1, 3])):
+        tokens = [
+            line[place : place + keep] + [0] * (width - keep) for line, place, keep in zip(said, at, kept, strict=True)
+        ]
+        scores = decoder.step_rows(torch.tensor(tokens), rows)
+        rows.take_back([width - keep for keep in kept])
+        for row, keep in enumerate(kept):
+            expected = alone(decoder, texts[row], said[row])[at[row] : at[row] + keep]
+            torch.testing.assert_close(scores[row, :keep], expected, rtol=1e-4, atol=1e-4)
+            at[row] += keep
+    assert rows.lengths == [len(text) + place for text, place in zip(texts, at, strict=True)]
 
 
 @torch.inference_mode()
@@ -79,10 +100,10 @@ def test_rows_leave_and_come_between_steps(decoder):
     texts, said = prompts(4, 9, 2), prompts(5, 5, 5)
     rows = prefilled(decoder, texts[0]).rows()
     rows.join(prefilled(decoder, texts[1]).rows())
-    decoder.step_rows(torch.tensor([said[0][0], said[1][0]]), rows)
+    decoder.step_rows(torch.tensor([said[0][:1], said[1][:1]]), rows)
     assert rows.drop({0}) == [1]
     rows.join(prefilled(decoder, texts[2]).rows())
-    scores = decoder.step_rows(torch.tensor([said[1][1], said[2][0]]), rows)
+    scores = decoder.step_rows(torch.tensor([said[1][1:2], said[2][:1]]), rows)[:, -1]
     torch.testing.assert_close(scores[0], alone(decoder, texts[1], said[1])[1], rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(scores[1], alone(decoder, texts[2], said[2])[0], rtol=1e-4, atol=1e-4)
 
@@ -93,10 +114,10 @@ def test_reordering_moves_only_what_differs(decoder):
     rows = prefilled(decoder, text).rows()
     rows.select([0, 0, 0])
     for step in range(2):
-        decoder.step_rows(torch.tensor([line[step] for line in lines]), rows)
+        decoder.step_rows(torch.tensor([[line[step]] for line in lines]), rows)
     order = [2, 0, 2]
     rows.reorder(order, since=len(text))
-    scores = decoder.step_rows(torch.tensor([lines[row][2] for row in order]), rows)
+    scores = decoder.step_rows(torch.tensor([[lines[row][2]] for row in order]), rows)[:, -1]
     for place, row in enumerate(order):
         torch.testing.assert_close(scores[place], alone(decoder, text, lines[row])[2], rtol=1e-4, atol=1e-4)
 

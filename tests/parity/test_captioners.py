@@ -104,8 +104,8 @@ def test_embeddings_in_place_of_ids(pair):
 def test_steps_equal_the_whole(pair):
     reference, network, pixels, ids = pair
     rows = network.start(network.encode(pixels))
-    steps = [network.step(ids[:, place], rows) for place in range(ids.shape[1])]
-    assert_close(torch.stack(steps, 1), reference(pixels, ids).logits, **CLOSE)
+    steps = [network.step(part, rows) for part in ids.split([1, 1, ids.shape[1] - 2], 1)]  # one by one, and together
+    assert_close(torch.cat(steps, 1), reference(pixels, ids).logits, **CLOSE)
 
 
 @torch.no_grad()
@@ -114,28 +114,31 @@ def test_rows_of_different_lengths_equal_single_rows(pair):
     alone = []
     for row, length in ((0, 6), (1, 3), (0, 2)):
         rows = network.start(network.encode(pixels[row : row + 1]))
-        scores = [network.step(ids[row, place : place + 1], rows) for place in range(length + 2)]
-        alone.append(torch.stack(scores[length:], 1))
+        scores = [network.step(ids[row : row + 1, place : place + 1], rows) for place in range(length + 2)]
+        alone.append(torch.cat(scores[length:], 1))
     together = network.start(network.encode(pixels[:1]))
     for place in range(4):
-        network.step(ids[:1, place], together)
+        network.step(ids[:1, place : place + 1], together)
     late = network.start(network.encode(pixels[1:]))
     for place in range(3):
         if place == 1:
             last = network.start(network.encode(pixels[:1]))
         if place:
-            network.step(ids[:1, place - 1], last)
-        network.step(ids[1:, place], late)
-    for place in (4, 5):
-        network.step(ids[:1, place], together)
+            network.step(ids[:1, place - 1 : place], last)
+        network.step(ids[1:, place : place + 1], late)
+    network.step(ids[:1, 4:6], together)
     together.join(late)
     together.join(last)
     assert together.lengths == [6, 3, 2]
     places = [(0, 6), (1, 3), (0, 2)]
     scores = [
-        network.step(torch.stack([ids[row, place + more] for row, place in places]), together) for more in range(2)
+        network.step(torch.stack([ids[row, place + more, None] for row, place in places]), together)
+        for more in range(2)
     ]
-    assert_close(torch.stack(scores, 1), torch.cat(alone), **CLOSE)
+    assert_close(torch.cat(scores, 1), torch.cat(alone), **CLOSE)
+    together.take_back([2, 2, 2])
+    scores = network.step(torch.stack([ids[row, place : place + 2] for row, place in places]), together)
+    assert_close(scores, torch.cat(alone), **CLOSE)
 
 
 @pytest.mark.parametrize("name", ["vit+gpt2", "vit-plain+trocr-sinusoidal", "swin+bert", "vit-wide+trocr-wide"])
@@ -145,7 +148,7 @@ def test_half_precision_stays_near(tmp_path, name):
     network = load(tmp_path, Placement(device="cpu", dtype="bfloat16"))
     pixels, ids = torch.randn(1, 3, SIDE, SIDE), torch.tensor([[START, 7, 30, 4]])
     rows = network.start(network.encode(pixels.bfloat16()))
-    logits = torch.stack([network.step(ids[:, place], rows) for place in range(4)], 1)
+    logits = torch.cat([network.step(ids[:, place : place + 1], rows) for place in range(4)], 1)
     assert logits.dtype == torch.bfloat16
     expected = reference(pixels, ids).logits
     assert torch.corrcoef(torch.stack((logits.float().flatten(), expected.flatten())))[0, 1] > 0.99

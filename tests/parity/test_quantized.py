@@ -145,6 +145,6 @@ def test_a_captioner_decodes_quantized(asked, held, like, tmp_path):
     assert isinstance(network.projection or network.encoder.blocks[0].up, Linear)
     pixels, ids = torch.randn(1, 3, SIDE, SIDE), torch.tensor([[START, 7, 30, 4]])
     rows = network.start(network.encode(pixels))
-    logits = torch.stack([network.step(ids[:, place], rows) for place in range(4)], 1)
+    logits = torch.cat([network.step(ids[:, place : place + 1], rows) for place in range(4)], 1)
     expected = reference(pixels, ids).logits
     assert torch.corrcoef(torch.stack((logits.flatten(), expected.flatten())))[0, 1] > like

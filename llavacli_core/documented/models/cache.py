@@ -41,7 +41,6 @@ class CaptionCache:
         """Append ids [B, T]; scores after each of them, [B, T, V]."""
         if self._rows is None:
             self._rows = self.network.start(self.states)
-            for column in self.ids.unbind(1):
-                self.network.step(column, self._rows)
+            self.network.step(self.ids, self._rows)
         self.ids = torch.cat((self.ids, ids), dim=1)
-        return torch.stack([self.network.step(column, self._rows) for column in ids.unbind(1)], dim=1)
+        return self.network.step(ids, self._rows)

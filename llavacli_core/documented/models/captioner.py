@@ -182,8 +182,7 @@ class VisionEncoderDecoderModel(GenerationMixin, PreTrainedModel):
         prefilled = []
         for picture, row in zip(states, ids, strict=True):
             rows = self.network.start(picture[None])
-            for token in row:
-                logits = self.network.step(token[None], rows)
+            logits = self.network.step(row[None], rows)[:, -1]
             prefilled.append(Prefilled(tuple(row.tolist()), rows, check_finite(logits)))
         return Prompts(ids, prefilled)
 
