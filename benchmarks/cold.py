@@ -92,7 +92,7 @@ def for_auto_processor(folder: Path, size: str) -> None:
 
 def main() -> int:
     """Measure the sizes asked for."""
-    flags = parser(__doc__, repeats=3, sizes=("2-layers",))
+    flags = parser(__doc__, repeats=2, sizes=("2-layers",))
     flags.add_argument("--dtype", choices=("bfloat16", "float32"), default="bfloat16")
     arguments = flags.parse_args()
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [os.getcwd(), os.environ.get("PYTHONPATH")]))

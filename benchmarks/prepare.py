@@ -83,7 +83,7 @@ def compare(report: Report, width: int, height: int, times: int, repeats: int) -
 
 def main() -> int:
     """Measure both sizes."""
-    arguments = parser(__doc__, repeats=9).parse_args()
+    arguments = parser(__doc__, repeats=5).parse_args()
     report = Report()
     for width, height, times in CASES:
         compare(report, width, height, times, arguments.repeats)

@@ -26,20 +26,26 @@ def timed(run: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def alternate(contestants: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """Median seconds of each contestant; one round of all to warm up, then `repeats` rounds in turn."""
-    return {name: statistics.median(seconds) for name, seconds in rounds(contestants, repeats, timed).items()}
+def alternate(
+    contestants: Mapping[str, Callable[[], object]], repeats: int, *, warm: bool = False
+) -> dict[str, float]:
+    """Median seconds of each contestant; one round of all to warm up if need be, then `repeats` rounds in turn."""
+    taken = rounds(contestants, repeats, timed, warm=warm)
+    return {name: statistics.median(seconds) for name, seconds in taken.items()}
 
 
-def rounds(contestants: Mapping[str, S], repeats: int, sample: Callable[[S], T]) -> dict[str, list[T]]:
-    """What `sample` makes of each contestant, in turn: one round to warm up, then `repeats` undisturbed ones.
+def rounds(
+    contestants: Mapping[str, S], repeats: int, sample: Callable[[S], T], *, warm: bool = False
+) -> dict[str, list[T]]:
+    """What `sample` makes of each contestant, in turn: a round to warm up, then `repeats` undisturbed ones.
 
+    Contestants that are `warm` already need no such round.
     A round in which other processes kept the processors busy is done again, up to `PATIENCE` times as many; if the
     machine never comes to rest, all that was measured counts, and stderr says so.
     """
     clean: list[dict[str, T]] = []
     disturbed: list[dict[str, T]] = []
-    for contestant in contestants.values():
+    for contestant in () if warm else contestants.values():
         sample(contestant)
     while len(clean) < repeats and len(clean) + len(disturbed) < PATIENCE * repeats:
         before, started = _others(), time.perf_counter()

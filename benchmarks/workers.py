@@ -20,7 +20,7 @@ from llavacli_core.engine.workers import opening
 from llavacli_core.messages import Image
 
 GOAL = 0.9
-CASES = ((4000, 3000, 16), (640, 480, 160))  # width, height, pictures
+CASES = ((4000, 3000, 8), (640, 480, 96))  # width, height, pictures
 
 OPENER = Opener(checkpoint="benchmark", images=NEXT, frames=None, tile=(336, 336), model=None)
 

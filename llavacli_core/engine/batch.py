@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from llavacli_core.engine.engine import Engine
 
 IDLE = 0.05  # seconds to wait for a request when none is under way, before looking whether to stop
-FEW = 0.25  # of the rows: with no more than that running, the batch's own thread starts requests, too
+FEW = 0.5  # of the rows: with no more than that running, the batch's own thread starts requests, too
 MORE = 8  # requests, and no more than there are rows, that the helper may start before a row is free for them
 MEMORY_SHARE = 0.5  # of what is free, for keys and values; the rest is left to activations
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from llavacli_core.engine.engine import Engine
 
 ROWS = 8
-AUTO_ROWS = {"cpu": 32, "mps": 16, "cuda": 64}  # a CPU gains nothing beyond; memory may allow fewer
+AUTO_ROWS = {"cpu": 24, "mps": 16, "cuda": 64}  # a CPU gains nothing beyond; memory may allow fewer
 THREADS = 4
 
 Asked = tuple[Sequence[Message], Sampling | None]
