@@ -26,9 +26,7 @@ def timed(run: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def alternate(
-    contestants: Mapping[str, Callable[[], object]], repeats: int, *, warm: bool = False
-) -> dict[str, float]:
+def alternate(contestants: Mapping[str, Callable[[], object]], repeats: int, *, warm: bool = False) -> dict[str, float]:
     """Median seconds of each contestant; one round of all to warm up if need be, then `repeats` rounds in turn."""
     taken = rounds(contestants, repeats, timed, warm=warm)
     return {name: statistics.median(seconds) for name, seconds in taken.items()}
