@@ -14,6 +14,7 @@ from llavacli_core.config import DecoderConfig, EncoderConfig, ModelConfig, Swin
 
 SCORE_BYTES = 8  # of eager attention: before and after the mask, or before and after rounding from float32
 TILES_AT_ONCE = 32  # as `nn.llava` has it
+SLICE, SMALL = 512, 2**20  # positions, and bytes of a matrix, as `nn.slices` has them
 
 
 def encoding(config: EncoderConfig, tiles: int, itemsize: int, *, kept: int = 0, eager: bool = False) -> int:
@@ -22,7 +23,9 @@ def encoding(config: EncoderConfig, tiles: int, itemsize: int, *, kept: int = 0,
         return max(_swin_stage(config, stage, tiles) for stage in range(len(config.depths))) * itemsize
     size, positions = config.hidden_size, config.num_positions * tiles
     scores = config.num_attention_heads * config.num_positions**2
-    attention, mlp = 8 * size * positions * itemsize, (3 * size + 2 * config.intermediate_size) * positions * itemsize
+    width = config.intermediate_size
+    within = _sliced(positions, size * width * itemsize)
+    attention, mlp = 8 * size * positions * itemsize, (3 * size * positions + 2 * width * within) * itemsize
     if config.relative_position_bias or config.shared_relative_position_bias:
         attention += 3 * scores * itemsize  # the shared one, the layer's, and their sum
     if eager:
@@ -45,9 +48,15 @@ def prefilling(config: DecoderConfig, length: int, past: int, itemsize: int, *, 
     # The embeddings, held by the caller, the block's input, and that normalised; then what attention makes.
     repeated = 0 if queries == keys else 2 * queries  # kernels that know no groups get keys and values repeated
     attention = 3 * size + qkv + max(qkv, 3 * turned, turned + repeated + 2 * queries + size)
-    mlp = 4 * size + 4 * width  # gate and up, stacked from two or computed as one; the activation; their product
+    # Gate and up, stacked from two or computed as one; the activation; their product.
+    mlp = 4 * size * length + 4 * width * _sliced(length, 2 * width * size * itemsize)
     scores = SCORE_BYTES * config.num_attention_heads * length * (past + length) if eager else 0
-    return max(attention * length * itemsize + scores, mlp * length * itemsize) + config.vocab_size * itemsize
+    return max(attention * length * itemsize + scores, mlp * itemsize) + config.vocab_size * itemsize
+
+
+def _sliced(positions: int, matrix: int) -> int:
+    """Positions that go through an MLP at a time, whose largest matrix has so many bytes."""
+    return min(positions, SLICE) if matrix <= SMALL else positions
 
 
 def _swin_stage(config: SwinConfig, stage: int, pictures: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Self
 
 import torch
@@ -12,19 +12,40 @@ from torch import Tensor, nn
 logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it warns on stderr, of every product anew
 
 from bitsandbytes.autograd._functions import MatmulLtState, matmul, matmul_4bit  # noqa: E402
-from bitsandbytes.functional import QuantState, int8_vectorwise_quant, quantize_4bit  # noqa: E402
+from bitsandbytes.functional import QuantState, int8_vectorwise_quant, quantize_4bit, quantize_blockwise  # noqa: E402
 
 from llavacli_core.schemes import Scheme  # noqa: E402
 
 
-def of(weight: Tensor, parts: tuple[int, ...], scheme: Scheme) -> Bnb8bit | Bnb4bit:
-    """A matrix [out, in] as a layer without a bias, quantized on the device where it lies."""
+def of(pieces: Iterable[Tensor], parts: tuple[int, ...], scheme: Scheme) -> Bnb8bit | Bnb4bit:
+    """A matrix [out, in] as a layer without a bias, quantized on the device where it lies.
+
+    It comes in `pieces` of some rows each, all but the last a multiple of 64: on a CPU bitsandbytes takes twenty bytes
+    for each number that it quantizes.
+    """
     if scheme.bits == 8:
-        codes, scale, _ = int8_vectorwise_quant(weight.to(torch.float16))
+        rows = [int8_vectorwise_quant(piece.to(torch.float16))[:2] for piece in pieces]
+        codes, scale = (torch.cat(each) for each in zip(*rows, strict=True))
         return Bnb8bit(codes, scale, parts, scheme.threshold)
     code_book = scheme.name.removeprefix("bnb-")
+    blocks = [quantize_4bit(piece, quant_type=code_book) for piece in pieces]
+    first, absmax = blocks[0][1], torch.cat([each.absmax for _, each in blocks])
+    offset = nested = None
+    if scheme.nested:  # as quantize_4bit does with the scales of a whole matrix
+        offset = absmax.mean()
+        absmax, nested = quantize_blockwise(absmax - offset, blocksize=256)
+    state = QuantState(
+        absmax,
+        shape=torch.Size((sum(each.shape[0] for _, each in blocks), first.shape[1])),
+        code=first.code,
+        blocksize=first.blocksize,
+        quant_type=code_book,
+        dtype=first.dtype,
+        offset=offset,
+        state2=nested,
+    )
     compute = None if scheme.compute is None else getattr(torch, scheme.compute)
-    return Bnb4bit(*quantize_4bit(weight, compress_statistics=scheme.nested, quant_type=code_book), parts, compute)
+    return Bnb4bit(torch.cat([packed for packed, _ in blocks]), state, parts, compute)
 
 
 class Bnb8bit(nn.Module):

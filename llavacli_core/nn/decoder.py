@@ -22,6 +22,7 @@ from llavacli_core.nn.norms import RMSNorm
 from llavacli_core.nn.rotary import Rotary, Turn
 from llavacli_core.nn.rows import Rows
 from llavacli_core.nn.rows_step import RowsStep
+from llavacli_core.nn.slices import by_slices
 from llavacli_core.nn.step import Step
 from llavacli_core.nn.trace import Trace
 
@@ -91,6 +92,9 @@ class MLP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, T, D] -> [B, T, D]."""
+        return by_slices(self._part, x, self.gate_up)
+
+    def _part(self, x: Tensor) -> Tensor:
         gate, up = self.gate_up(x).chunk(2, dim=-1)
         return self.down(self.act(gate) * up)  # type: ignore[no-any-return]
 

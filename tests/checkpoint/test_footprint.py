@@ -41,6 +41,7 @@ def test_constants():
     assert counted.BLOCK == cache.BLOCK
     assert counted.REMAP_BYTES == reader.REMAP_BYTES
     assert activations.TILES_AT_ONCE == llava.TILES_AT_ONCE
+    assert (activations.SLICE, activations.SMALL) == (slices.POSITIONS, slices.SMALL)
 
 
 def test_where_16_bits_are_multiplied_as_32():

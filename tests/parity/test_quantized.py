@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from bitsandbytes import functional
 from transformers import BitsAndBytesConfig
 
 import llavacli_core as core
@@ -14,6 +15,7 @@ from llavacli_core.families.registry import family_of
 from llavacli_core.nn import bnb
 from llavacli_core.nn.linear import Joined, Linear
 from llavacli_core.options import Placement
+from llavacli_core.schemes import BNB_8BIT, Scheme
 from tests.parity.asking import assert_same
 from tests.reference import captioners, quantizing, rewriting
 from tests.reference.answering import Reference
@@ -81,8 +83,28 @@ def test_products_are_computed_in_the_format_that_is_asked_for(compute, dtype, s
     assert torch.equal(ours(x), expected)
     assert (ours(x).dtype, ours.compute) == (dtype, getattr(torch, compute or "float32"))
     asked = core.BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", **more).scheme()
-    fresh = bnb.of(torch.eye(64, dtype=dtype), (64,), asked)
+    fresh = bnb.of([torch.eye(64, dtype=dtype)], (64,), asked)
     assert fresh.compute == ours.compute
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("name", ["bnb-8bit", "bnb-nf4", "bnb-fp4"])
+@pytest.mark.parametrize(("out", "inputs"), [(150, 96), (128, 100), (64, 32)])
+def test_a_matrix_in_pieces_is_quantized_as_the_whole(name, dtype, out, inputs):
+    weight = torch.randn(out, inputs, generator=torch.Generator().manual_seed(0)).to(dtype)
+    if name == "bnb-8bit":
+        made = bnb.of(weight.split(64), (out,), BNB_8BIT)
+        codes, scale, _ = functional.int8_vectorwise_quant(weight.half())
+        assert torch.equal(made.codes, codes)
+        assert torch.equal(made.scale, scale)
+        return
+    for nested in (False, True):
+        made = bnb.of(weight.split(64), (out,), Scheme(name, 4, nested=nested))
+        packed, state = functional.quantize_4bit(weight, compress_statistics=nested, quant_type=name[-3:])
+        assert torch.equal(made.packed, packed)
+        assert made.state.as_dict().keys() == state.as_dict().keys()
+        restored = [functional.dequantize_4bit(packed, each) for each in (made.state, state)]
+        assert torch.equal(*restored)
 
 
 def test_another_format_of_products_is_told(stored):

@@ -1,0 +1,38 @@
+"""A feed-forward part in slices is the part as a whole, and no slice of it is large."""
+
+import pytest
+import torch
+
+from llavacli_core.nn.linear import Linear
+from llavacli_core.nn.slices import POSITIONS, by_slices
+
+
+def linear(out, inputs):
+    made = Linear(inputs, out, bias=False)
+    torch.nn.init.normal_(made.weight)
+    return made
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 8), (3, 200, 8), (1, 3 * POSITIONS, 8), (2, POSITIONS + 1, 8)])
+@torch.inference_mode()
+def test_slices_make_the_whole(shape):
+    layer, seen = linear(8, 8), []
+
+    def part(x):
+        seen.append(x.numel() // 8)
+        return layer(x).relu()
+
+    x = torch.randn(shape)
+    y = by_slices(part, x, layer)
+    torch.testing.assert_close(y, layer(x).relu())
+    assert y.shape == x.shape
+    assert max(seen) <= POSITIONS
+    assert sum(seen) == x.numel() // 8
+
+
+def test_large_matrices_and_gradients_are_left_whole():
+    x, calls = torch.randn(1, 2 * POSITIONS, 8), []
+    with torch.inference_mode():
+        by_slices(lambda part: calls.append(part) or part, x, linear(2**16, 8))
+    by_slices(lambda part: calls.append(part) or part, x, linear(8, 8))
+    assert [len(call[0]) for call in calls] == [2 * POSITIONS] * 2
