@@ -14,7 +14,7 @@ from llavacli_core.checkpoint.footprint import Form, Work, footprint, weigh
 from llavacli_core.checkpoint.parts import parts_of
 from llavacli_core.checkpoint.spread import needs_of, roomy
 from llavacli_core.families.registry import family_of
-from llavacli_core.nn import cache, llava, product
+from llavacli_core.nn import cache, llava, product, slices
 from llavacli_core.schemes import scheme_for
 from tests.reference.captioners import PAIRS
 from tests.reference.checkpoints import config as reference_config
