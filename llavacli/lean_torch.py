@@ -30,5 +30,21 @@ def import_torch(*, tracing: bool) -> None:
             import_module("torch")
         finally:
             sys.modules.pop(TRACING, None)
+        _complete_generators()
     if tracing:
         import_module(TRACING)
+
+
+def _complete_generators() -> None:
+    """Let random generators be made, which torch 2.13 refuses until a module of its compilers gave them a metaclass."""
+    import torch
+
+    try:
+        torch.Generator()
+    except RuntimeError:
+        try:
+            from torch._opaque_base import OpaqueBaseMeta
+
+            torch._C._set_generator_metaclass(OpaqueBaseMeta)
+        except (ImportError, AttributeError):
+            import_module("torch._prims.rng_prims")  # which does so, and takes as long as was saved
