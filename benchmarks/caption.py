@@ -1,8 +1,8 @@
 """Pictures a second from files to captions: a folder of drawings through the demo checkpoint, float32, on this CPU.
 
 `-b 1`, 4, 8, 16 and auto, as `llavacli caption` runs them, against transformers' processor and batched `generate` at
-the best of those sizes (found in the round that warms up), padded as its processor pads. Models are loaded, and the
-processes that open our pictures started, before the clock is; both have the large pages that the command asks for.
+the best of 4, 8 and 16 (found beforehand, on the first pictures), padded as its processor pads. Models are loaded, and
+the processes that open our pictures started, before the clock is; both have the large pages that the command asks for.
 
 Promises: -b 8 at least twice as fast as -b 1; auto at least 0.9 times the best; and at least twice transformers.
 """

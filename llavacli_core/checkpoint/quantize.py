@@ -62,10 +62,11 @@ def quantized(
     if scheme.bitsandbytes:
         from llavacli_core.nn import bnb
 
+        pieces: Iterable[Tensor]
         if device.type == "cpu":
             pieces = (rows.to(dtype) for _, rows in slices(sources, reader, module.weight.shape[1]))
         else:
-            pieces = (whole for whole in [copied(module.weight, sources, reader, device, dtype)])
+            pieces = [copied(module.weight, sources, reader, device, dtype)]
         layer: Packed | bnb.Bnb8bit | bnb.Bnb4bit = bnb.of(pieces, module.parts, scheme)
     else:
         wide = torch.bfloat16 if dtype == torch.bfloat16 and computes_bfloat16() else torch.float32

@@ -136,7 +136,7 @@ class Rows:
     def reserve(self, count: int) -> None:
         """Make room for so many positions more."""
         if max(self.lengths) + count > self.capacity:
-            self._resize(self.slots, max(self.lengths) + max(BLOCK, self.capacity // 2))
+            self._resize(self.slots, max(self.lengths) + max(count, BLOCK, self.capacity // 2))
 
     def join(self, other: Rows, most: int | None = None) -> None:
         """Take in the rows of `other`, behind our own. There will never be more than `most`, where that is known."""

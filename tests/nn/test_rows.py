@@ -6,6 +6,7 @@ import torch
 from llavacli_core.config import DecoderConfig
 from llavacli_core.nn.cache import KVCache
 from llavacli_core.nn.decoder import Decoder
+from llavacli_core.nn.rows import BLOCK
 
 
 def config(**values):
@@ -93,6 +94,14 @@ def test_several_tokens_at_once_are_those_one_by_one(decoder):
             torch.testing.assert_close(scores[row, :keep], expected, rtol=1e-4, atol=1e-4)
             at[row] += keep
     assert rows.lengths == [len(text) + place for text, place in zip(texts, at, strict=True)]
+
+
+@torch.inference_mode()
+def test_more_tokens_at_once_than_a_block_holds(decoder):
+    (text,), (said,) = prompts(3), prompts(2 * BLOCK + 40)
+    rows = prefilled(decoder, text).rows()
+    scores = decoder.step_rows(torch.tensor([said]), rows)
+    torch.testing.assert_close(scores[0], alone(decoder, text, said), rtol=1e-4, atol=1e-4)
 
 
 @torch.inference_mode()

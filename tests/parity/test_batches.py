@@ -259,7 +259,7 @@ def test_a_picture_that_several_ask_about_is_computed_once(rows, engine, checkpo
     _, last, _ = collected(ours.batch(asked, rows=rows))
     for index, (messages, sampling) in enumerate(asked):
         assert last[index].token_ids == finish(engine("next-mistral-window").generate(messages, sampling)).token_ids
-    known = sorted(last[index].usage.cached_tokens for index in (0, 1, 3, 4, 5))
+    known = sorted(last[index].usage.cached_tokens for index in range(len(asked)))  # whichever was ready first
     assert known[0] == 0
     assert known[-1] > last[0].usage.image_tokens
     assert known.count(0) <= 2  # the first of all, and where another came between
