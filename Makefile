@@ -3,7 +3,6 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 IN_TWO := --numprocesses 2 --dist loadfile  # two processes share the test files; plain `pytest` is one
-BENCHMARKS := startup cold prepare load decode ttft turns video workers quantization caption
 
 .PHONY: demo test check bench clean
 
@@ -21,7 +20,7 @@ check: $(VENV)/developer  ## what to run before every commit: format, lint, type
 	$(BIN)/python -m pytest $(IN_TWO) -m "not slow"
 
 bench: $(VENV)/developer  ## the promises of speed at small sizes, each against the reference in the same run
-	failed=0; for script in $(BENCHMARKS); do $(BIN)/python benchmarks/$$script.py || failed=1; done; exit $$failed
+	$(BIN)/python benchmarks/small.py
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -3,7 +3,7 @@
 By default: one decoder layer's products at the 0.5b's shapes for one row, against bitsandbytes and no quantization; and
 the embedded demo at each quantization, its next tokens along the full-precision answers, and its accuracy on `--scenes`
 scenes of each of its own two tests. `--size 0.5b` adds a whole network of random weights: loading's peak, each load in
-a process of its own, and the time of a token.
+a process of its own, its next tokens along full-precision answers, and the time of a token.
 
 Promises on a CPU: 8bit at least 5 times as fast as bitsandbytes' and 4bit 15 times, per layer; loading's peak at most
 1.2 x what is held; the demo at most 3 points below full precision. bitsandbytes' 8bit is much slower where it uses
@@ -16,7 +16,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -117,18 +117,12 @@ def demo(report: Report, scenes: int) -> None:
     torch.set_num_threads(1)  # the matrices are small: threads would wait for each other
     full = core.load("demo", device="cpu")
     asked = list(islice(questions(), PROMPTS))
-    answers = [said(full, message) for message in asked]
-    expected = [scores(full, message, ids) for message, ids in zip(asked, answers, strict=True)]
+    expected = Expected(full, asked, 96)
     right = accuracy(full, scenes)
     report.figure(f"demo: right answers on {scenes} scenes of each test, none", right, unit="%")
     for quant in QUANTS:
         engine = core.load("demo", device="cpu", quantize=quant)
-        found = [scores(engine, message, ids) for message, ids in zip(asked, answers, strict=True)]
-        p, q = torch.cat(expected), torch.cat(found)
-        agreed = 100 * float((p.argmax(-1) == q.argmax(-1)).float().mean())
-        divergence = float((p.exp() * (p - q)).sum(-1).mean())
-        report.figure(f"demo: next tokens that agree, {quant}", agreed, unit="%")
-        report.figure(f"demo: mean KL of next tokens, {quant}", 1e6 * divergence, unit="millionths")
+        expected.compare(report, engine, f"demo: {{}}, {quant}")
         below = right - accuracy(engine, scenes)
         report.figure(f"demo: points below full precision, {quant}", below, unit="points", at_most=POINTS)
     torch.set_num_threads(threads)
@@ -146,9 +140,31 @@ def questions() -> Iterator[core.Message]:
         yield core.Message("user", [core.Image(draw(drawn)), question])
 
 
-def said(engine: core.Engine, message: core.Message) -> tuple[int, ...]:
+class Expected:
+    """What a network says at full precision, and the distribution behind each of its tokens."""
+
+    def __init__(self, full: core.Engine, asked: Sequence[core.Message], tokens: int) -> None:
+        """Greedy answers of so many tokens at most."""
+        self.asked = asked
+        self.answers = [said(full, message, tokens) for message in asked]
+        self.scores = self.scores_of(full)
+
+    def compare(self, report: Report, engine: core.Engine, what: str) -> None:
+        """How often another engine would say the same next, and how far its distributions are from these."""
+        found = self.scores_of(engine)
+        agreed = 100 * float((self.scores.argmax(-1) == found.argmax(-1)).float().mean())
+        divergence = float((self.scores.exp() * (self.scores - found)).sum(-1).mean())
+        report.figure(what.format("next tokens that agree"), agreed, unit="%")
+        report.figure(what.format("mean KL of next tokens"), 1e6 * divergence, unit="millionths")
+
+    def scores_of(self, engine: core.Engine) -> Tensor:
+        """An engine's distributions along the answers, [tokens, vocabulary]."""
+        return torch.cat([scores(engine, *each) for each in zip(self.asked, self.answers, strict=True)])
+
+
+def said(engine: core.Engine, message: core.Message, tokens: int) -> tuple[int, ...]:
     """The ids of a greedy answer."""
-    *_, done = engine.generate([message], core.Sampling(max_tokens=96))
+    *_, done = engine.generate([message], core.Sampling(max_tokens=tokens))
     assert isinstance(done, core.Done)
     return done.token_ids
 
@@ -166,7 +182,7 @@ def accuracy(engine: core.Engine, scenes: int) -> float:
 
 
 def network(report: Report, size: str, repeats: int) -> None:
-    """Loading and decoding a network of random weights."""
+    """Loading, agreement and decoding of a network of random weights."""
     with tempfile.TemporaryDirectory() as folder:
         write(Path(folder), size, torch.bfloat16)
         peaks = {quant: peak(folder, quant) for quant in ("none", *QUANTS)}
@@ -175,6 +191,9 @@ def network(report: Report, size: str, repeats: int) -> None:
                 f"{size}: loading's peak over {held / 1e6:.0f} MB, {quant}", most / held, unit="x", at_most=PEAK
             )
         engines = {quant: core.load(folder, device="cpu", quantize=quant) for quant in ("none", *QUANTS)}
+        expected = Expected(engines["none"], [core.Message("user", [word * 32]) for word in "abcdefgh"], 32)
+        for quant in QUANTS:
+            expected.compare(report, engines[quant], f"{size}: {{}}, {quant}")
         seconds = {
             quant: statistics.median(each)
             for quant, each in rounds(engines, max(1, repeats // 2), seconds_a_token).items()

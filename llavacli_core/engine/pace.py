@@ -5,26 +5,37 @@ It is found by the clock, and decides on speed alone: both ways choose the same 
 
 from __future__ import annotations
 
-AGAIN = 16  # every so many steps the slower way is tried once more
-FADING = 0.9  # what is left of an older step's weight when the next of its way is measured
+SOON, SELDOM = 2, 16  # steps from one trial of the slower way to the next: twice as many each time it stays the slower
+FADING = 0.8  # what is left of a step's weight when the next one is measured, so that one trial tells how it is now
 
 
 class Pace:
-    """Tokens and seconds of steps with drafts and without."""
+    """How fast steps with drafts are, and steps without: their mean rates, which one disturbed step spoils little."""
 
     def __init__(self) -> None:
-        self._asked = 0
-        self._measured = {True: (0.0, 0.0), False: (0.0, 0.0)}
+        self._rates = {True: 0.0, False: 0.0}  # tokens a second, weighted and summed
+        self._weights = {True: 0.0, False: 0.0}
+        self._better: bool | None = None
+        self._steps, self._interval = 0, SOON
 
     def drafts(self) -> bool:
         """Whether the next step should have some."""
-        self._asked += 1
-        with_them, without = (tokens / seconds if seconds else None for tokens, seconds in self._measured.values())
-        if with_them is None or without is None:
-            return with_them is None
-        return (with_them > without) != (self._asked % AGAIN == 0)
+        for way, weight in self._weights.items():
+            if not weight:
+                return way
+        means = {way: self._rates[way] / weight for way, weight in self._weights.items()}
+        better = means[True] > means[False]
+        if better != self._better:
+            self._better, self._steps, self._interval = better, 0, SOON
+        self._steps += 1
+        if self._steps < self._interval:
+            return better
+        self._steps, self._interval = 0, min(2 * self._interval, SELDOM)
+        return not better
 
     def took(self, *, drafts: bool, tokens: int, seconds: float) -> None:
         """A step made so many tokens."""
-        before = self._measured[drafts]
-        self._measured[drafts] = before[0] * FADING + tokens, before[1] * FADING + seconds
+        for way in (True, False):
+            new = way == drafts
+            self._rates[way] = self._rates[way] * FADING + new * tokens / seconds
+            self._weights[way] = self._weights[way] * FADING + new

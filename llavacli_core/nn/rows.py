@@ -5,7 +5,7 @@ R rows  K key-value heads  C head dim  S positions
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 
 import torch
 from torch import Tensor
@@ -13,6 +13,7 @@ from torch import Tensor
 from llavacli_core.nn.rotary import Rotary
 
 BLOCK = 256  # positions
+GROWTH = 4  # times the slots, where more are needed
 
 Pair = tuple[Tensor, Tensor]  # keys and values
 
@@ -141,13 +142,13 @@ class Rows:
     def join(self, other: Rows, most: int | None = None) -> None:
         """Take in the rows of `other`, behind our own. There will never be more than `most`, where that is known."""
         here, count = len(self), len(self) + len(other)
-        slots = self.slots if count <= self.slots else max(count, min(2 * self.slots, most or 2 * self.slots))
+        wider = GROWTH * self.slots
+        slots = self.slots if count <= self.slots else max(count, min(wider, most or wider))
         self._resize(slots, max(self.capacity, other.capacity))
         used = max(other.lengths)
         for ours, theirs in zip(self.layers, other.layers, strict=True):
             for mine, yours in zip(ours, theirs, strict=True):
                 mine[here:count, :, :used] = yours[: len(other), :, :used]
-                mine[here:count, :, used:] = 0
         for ours, theirs in zip(self.fixed, other.fixed, strict=True):
             for mine, yours in zip(ours, theirs, strict=True):
                 mine[here:count] = yours[: len(other)]
@@ -160,8 +161,7 @@ class Rows:
         order = [place if place not in gone else next(moved) for place in range(len(staying))]
         for place, row in enumerate(order):
             if place != row:
-                for held in self._tensors():
-                    held[place] = held[row]
+                self._move(row, place)
         self.lengths, self._places = [self.lengths[row] for row in order], None
         return order
 
@@ -181,10 +181,13 @@ class Rows:
             for held in pair:
                 held[: len(rows), :, since:used] = held[:, :, since:used].index_select(0, index.to(held.device))
 
-    def _tensors(self) -> Iterator[Tensor]:
-        """All keys and values."""
-        for pair in (*self.layers, *self.fixed):
-            yield from pair
+    def _move(self, row: int, slot: int) -> None:
+        """Copy a row into another slot."""
+        used = self.lengths[row]
+        for keys, values in self.layers:
+            keys[slot, :, :used], values[slot, :, :used] = keys[row, :, :used], values[row, :, :used]
+        for keys, values in self.fixed:
+            keys[slot], values[slot] = keys[row], values[row]
 
     def _resize(self, slots: int, room: int) -> None:
         """Move to buffers of so many slots and positions, in whole blocks; what is in use is kept.
@@ -216,4 +219,5 @@ def _moved(pair: Pair, rows: int, used: int, shape: tuple[int, ...]) -> Pair:
     for new, old in ((keys, pair[0]), (values, pair[1])):
         new[:rows, :, :used] = old[:rows, :, :used]
         new[:rows, :, used:] = 0
+        new[rows:] = 0
     return keys, values

@@ -17,6 +17,8 @@ class StopText:
 
     def push(self, text: str) -> tuple[str, bool]:
         """The text that may be shown now, and whether a stop string is complete: it and what follows are dropped."""
+        if not self._stops:
+            return text, False
         if self._stopped:
             return "", True
         self._held += text
@@ -35,6 +37,6 @@ class StopText:
 
     def _beginning(self) -> int:
         """How many of the last characters could be the start of a stop string."""
-        longest = min(max(map(len, self._stops), default=1) - 1, len(self._held))
+        longest = min(max(map(len, self._stops)) - 1, len(self._held))
         lengths = range(longest, 0, -1)
         return next((n for n in lengths if any(stop.startswith(self._held[-n:]) for stop in self._stops)), 0)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 import llavacli_core as core
 from llavacli_core.engine import batch, drafts
 from llavacli_core.engine.drafts import GUESSES, LONGEST, Drafts
-from llavacli_core.engine.pace import AGAIN, Pace
+from llavacli_core.engine.pace import SELDOM, SOON, Pace
 
 CIRCLES = core.Image("examples/shapes.png")
 QUESTIONS = ["Describe this image in detail.", "How many shapes are there?", "Where is the star?", "Describe it."]
@@ -108,23 +108,35 @@ def test_one_row_has_none_and_nor_has_what_is_drawn(engine, monkeypatch):
 
 
 @given(ids_of_answers, st.lists(st.integers(0, 5), max_size=8))
-def test_a_guess_is_what_followed_the_longest_known_ending(answers, ids):
+def test_each_guess_is_what_followed_the_longest_known_ending_most_often(answers, ids):
     known = Drafts()
     for answer in answers:
         known.learn(answer, len(answer))
     guess = list(known.of(ids))
-    for length in range(min(LONGEST, len(ids)), 0, -1):
-        ending = ids[-length:]
-        followed = [
-            answer[place : place + GUESSES]
+    assert len(guess) <= GUESSES
+    for place in range(len(guess) + 1):
+        said = [*ids, *guess[:place]]
+        followers = followers_of(answers, said)
+        if place == len(guess):
+            assert place == GUESSES or not followers
+        else:
+            most = max(map(followers.count, followers))
+            youngest = [each for each in followers if followers.count(each) == most]
+            assert guess[place] == youngest[-1]
+
+
+def followers_of(answers, said):
+    """What followed the longest known ending of an answer, each time it stood there, in the order it was said."""
+    for length in range(min(LONGEST, len(said)), 0, -1):
+        followers = [
+            answer[place]
             for answer in answers
             for place in range(length, len(answer))
-            if answer[place - length : place] == ending
+            if answer[place - length : place] == said[-length:]
         ]
-        if followed:
-            assert guess == followed[-1]  # the youngest
-            return
-    assert guess == []
+        if followers:
+            return followers
+    return []
 
 
 def test_an_answer_is_learned_as_it_grows():
@@ -140,8 +152,8 @@ def test_memory_has_an_end_and_the_oldest_goes(monkeypatch):
     known = Drafts()
     for number in range(1000):
         known.learn([number, 2000, number], 3)
-    assert len(known._following) <= 100
-    assert list(known.of([999])) == [2000, 999]
+    assert len(known._followers) <= 100
+    assert list(known.of([999])) == [2000, 999, 2000]
     assert list(known.of([1])) == []
 
 
@@ -156,13 +168,26 @@ def rates(pace, with_drafts, without, steps):
 
 
 def test_the_faster_way_is_taken_and_the_other_tried_again():
+    pace, long = Pace(), 10 * SELDOM
+    rates(pace, 200, 100, long)
+    assert 0.9 * long <= rates(pace, 200, 100, long) < long
+    rates(pace, 50, 100, 2 * SELDOM)  # the text has changed
+    assert 0 < rates(pace, 50, 100, long) <= 0.1 * long
+    rates(pace, 200, 100, 2 * SELDOM)
+    assert rates(pace, 200, 100, long) >= 0.9 * long
+
+
+def test_drafts_that_begin_to_hold_are_soon_noticed():
     pace = Pace()
-    had = rates(pace, 200, 100, 10 * AGAIN)
-    assert 0.85 * 10 * AGAIN < had < 10 * AGAIN
-    rates(pace, 50, 100, 10 * AGAIN)  # the text has changed
-    assert rates(pace, 50, 100, 10 * AGAIN) <= 10
-    rates(pace, 200, 100, 60 * AGAIN)
-    assert rates(pace, 200, 100, 10 * AGAIN) > 0.85 * 10 * AGAIN
+    rates(pace, 60, 100, 2 * SOON)  # as at first, when little is known
+    assert rates(pace, 200, 100, 10 * SOON) >= 5 * SOON
+
+
+def test_one_disturbed_step_changes_little():
+    pace = Pace()
+    rates(pace, 200, 100, 100)
+    pace.took(drafts=True, tokens=10, seconds=1.0)  # twenty times as long as ever
+    assert rates(pace, 200, 100, 2 * SELDOM) > 1.2 * SELDOM
 
 
 def test_a_step_without_guesses_counts_as_plain():

@@ -1,0 +1,46 @@
+"""Every benchmark at its smallest, one after another in one process: transformers is imported once for all of them.
+
+Exit code 1 if any promise was not kept.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+
+from llavacli.lean_torch import LARGE_PAGES
+
+SCRIPTS: dict[str, tuple[str, ...]] = {
+    "startup": ("--repeats", "2"),
+    "cold": (),
+    "prepare": (),
+    "load": (),
+    "decode": ("--repeats", "3"),
+    "ttft": ("--repeats", "3"),
+    "turns": (),
+    "video": (),
+    "workers": ("--repeats", "2"),
+    "quantization": ("--repeats", "3"),
+    "caption": ("--pictures", "96", "--repeats", "1"),
+}
+
+
+def main() -> int:
+    """Run them; one that breaks off holds no other back."""
+    failed = False
+    for name, flags in SCRIPTS.items():
+        sys.argv = [f"{name}.py", *flags]
+        try:
+            failed |= bool(import_module(name).main())
+        except SystemExit as error:
+            print(f"{name}.py: {error}", file=sys.stderr)
+            failed = True
+        print()
+    return int(failed)
+
+
+if __name__ == "__main__":
+    if not LARGE_PAGES.items() <= os.environ.items():  # torch reads them once
+        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **LARGE_PAGES})
+    sys.exit(main())
