@@ -9,14 +9,14 @@ from typing import Annotated, Any
 import typer
 
 from llavacli import streams
-from llavacli.command import SETTLED, Command, Group, command
+from llavacli.command import SETTLED, Group, group, offer
 from llavacli.commands.caption import CaptionCommand, caption
 from llavacli.commands.chat import chat
 from llavacli.commands.describe import describe
 from llavacli.commands.doctor import doctor
 from llavacli.commands.mark import mark
-from llavacli.commands.models import group as models
-from llavacli.commands.sessions import group as sessions
+from llavacli.commands.models import MODELS
+from llavacli.commands.sessions import SESSIONS
 from llavacli.failures import READER_GONE, USAGE, Failure, failure, usage_failure
 from llavacli.options import MARKS_HELP, TerminalOptions
 from llavacli.signals import Stopper
@@ -38,6 +38,8 @@ EPILOG = """Options can also be set in the environment (LLAVACLI_MAX_TOKENS=128)
 config.toml (max-tokens = 128). An option that may be repeated takes a list there, and in the environment one value per
 line."""
 
+MARKS_EPILOG = f"{MARKS_HELP}\n\n{EPILOG}"
+
 app = typer.Typer(
     name="llavacli",
     cls=Group,
@@ -46,12 +48,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for each in (chat, describe, mark):
-    app.command(cls=Command, epilog=f"{MARKS_HELP}\n\n{EPILOG}")(command(each))
-app.command(cls=Command, epilog=EPILOG)(command(doctor))
-app.command(cls=CaptionCommand, epilog=EPILOG)(command(caption))
-app.add_typer(models())
-app.add_typer(sessions())
+COMMANDS = {
+    "chat": offer(chat, epilog=MARKS_EPILOG),
+    "describe": offer(describe, epilog=MARKS_EPILOG),
+    "mark": offer(mark, epilog=MARKS_EPILOG),
+    "doctor": offer(doctor, epilog=EPILOG),
+    "caption": offer(caption, CaptionCommand, EPILOG),
+    "models": MODELS,
+    "sessions": SESSIONS,
+}
 
 
 @app.callback(invoke_without_command=True)
@@ -74,7 +79,7 @@ def root(
 def run(argv: Sequence[str], stopper: Stopper) -> int:
     """Run the command line and give its exit code; nothing that goes wrong gets past here with a traceback."""
     streams.fill_closed_descriptors()
-    cli: Any = typer.main.get_command(app)
+    cli: Any = group(app, COMMANDS)
     meta: dict[str, Any] = {}
     try:
         if "_LLAVACLI_COMPLETE" in os.environ:

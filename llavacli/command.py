@@ -1,4 +1,8 @@
-"""How a function becomes a command: groups of options spread into flags, config files filled in, help in sections."""
+"""How a function becomes a command: groups of options spread into flags, config files filled in, help in sections.
+
+To spell out a command's flags takes as long as Python's own start, and a run needs those of one: commands are offered,
+and made when they are asked for.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ import os
 import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from difflib import get_close_matches
 from typing import Any, ClassVar, get_type_hints
 
@@ -16,9 +20,10 @@ from typer.core import TyperCommand, TyperGroup
 from typer.models import OptionInfo
 
 from llavacli import options, settings
-from llavacli.failures import UsageError
+from llavacli.failures import USAGE, UsageError
 from llavacli.signals import Stopper
 from llavacli.sources import is_url
+from llavacli.streams import Notes
 
 SETTLED = "llavacli.settled"  # in Context.meta, once the command itself runs: its TerminalOptions
 
@@ -45,8 +50,49 @@ class Command(TyperCommand):
                 formatter.write_dl(rows)
 
 
+@dataclass(frozen=True)
+class Offer:
+    """A command or a group of them that is still to be made, and its help, whose first sentence stands in lists."""
+
+    help: str
+    make: Callable[[], Any]
+
+
+class Commands(Mapping[str, Any]):
+    """Commands by their names, each made when it is first asked for."""
+
+    def __init__(self, offers: Mapping[str, Offer]) -> None:
+        self.offers = offers
+        self._made: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._made:
+            self._made[name] = self.offers[name].make()
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.offers)
+
+    def __len__(self) -> int:
+        return len(self.offers)
+
+
 class Group(TyperGroup):
     """The commands; a mistyped one is answered with what may have been meant."""
+
+    commands: Any  # `Commands`
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Their names, in the order in which they are offered."""
+        return list(self.commands)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the name of each and the first sentence of its help."""
+        width = formatter.width - 6 - max(map(len, self.commands))  # as Typer has it
+        offers = self.commands.offers.items()
+        rows = [(name, TyperCommand(name=name, help=offer.help).get_short_help_str(width)) for name, offer in offers]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
 
     def get_params(self, ctx: Any) -> list[Any]:
         """The group's own flags, off by default: Typer would load pydantic (80 ms) to convert a default of None."""
@@ -70,6 +116,42 @@ class Group(TyperGroup):
         if ctx.parent is None and (os.path.lexists(name) or is_url(name)):
             return f"to describe a picture: llavacli describe {shlex.quote(name)}"
         return f"{ctx.command_path} --help lists the commands"
+
+
+def group(app: typer.Typer, offers: Mapping[str, Offer]) -> Group:
+    """The group that a Typer app of that class describes, with these commands."""
+    made = typer.main.get_command(app)
+    assert isinstance(made, Group)
+    made.commands = Commands(offers)
+    return made
+
+
+def offer(function: Callable[..., int], cls: type[Command] = Command, epilog: str | None = None) -> Offer:
+    """The command that a function becomes, as `command` says; its help is the function's docstring."""
+
+    def make() -> Any:
+        app = typer.Typer(add_completion=False, rich_markup_mode=None)
+        app.command(function.__name__, cls=cls, epilog=epilog)(command(function))
+        return typer.main.get_command(app)
+
+    return Offer(inspect.getdoc(function) or "", make)
+
+
+def subgroup(name: str, help: str, functions: Iterable[Callable[..., int]]) -> Offer:
+    """A group of commands among the others; called without one of them it shows its help, which is a usage error."""
+
+    def make() -> Group:
+        app = typer.Typer(name=name, cls=Group, help=help, add_completion=False, rich_markup_mode=None)
+
+        @app.callback(invoke_without_command=True)
+        def without_command(ctx: typer.Context) -> None:
+            if ctx.invoked_subcommand is None:
+                Notes().raw(f"{ctx.get_help()}\n")
+                raise typer.Exit(USAGE)
+
+        return group(app, {function.__name__: offer(function) for function in functions})
+
+    return Offer(help, make)
 
 
 def command(function: Callable[..., int]) -> Callable[..., None]:
@@ -149,8 +231,9 @@ def _settled(ctx: typer.Context, kinds: dict[str, Any]) -> dict[str, Any]:
     """Values for the options that no flag and no environment variable of Typer's has set."""
     free = {name for name in kinds if getattr(ctx.get_parameter_source(name), "name", None) == "DEFAULT"}
     shared = _kinds(parameter for group in options.SHARED for parameter in _spread(group))
-    owned = dict(_settable(ctx.find_root().command))
-    values = settings.configured(_path(ctx), kinds, shared, owned) | settings.listed_in_environment(kinds)
+    root = ctx.find_root().command
+    configured = settings.configured(_path(ctx), kinds, shared, lambda: dict(_settable(root)))
+    values = configured | settings.listed_in_environment(kinds)
     return {name: value for name, value in values.items() if name in free}
 
 

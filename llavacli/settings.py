@@ -15,7 +15,7 @@ named after commands for one command alone (`[sessions.ls]` where a command belo
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from types import NoneType, UnionType
@@ -29,16 +29,21 @@ Owned = Mapping[str, Collection[str]]  # table of a command -> the options that 
 NAMES = {str: "a string", int: "a whole number", float: "a number", bool: "true or false", list: "a list of strings"}
 
 
-def configured(command: Sequence[str], kinds: Kinds, shared: Kinds, owned: Owned) -> dict[str, Any]:
+def configured(
+    command: Sequence[str], kinds: Kinds, shared: Kinds, owned_by_commands: Callable[[], Owned]
+) -> dict[str, Any]:
     """The values that the config files give to a command's options; the project's file outranks the user's.
 
     `command` is its name, after those of the groups it is in. `shared` are the options that may stand outside any
-    command's table, whether this command has them or not.
+    command's table, whether this command has them or not. What each command has is asked only where there is a file.
     """
     values: dict[str, Any] = {}
-    commands = {table.partition(".")[0] for table in owned}
     for path in (user_file(), Path("llavacli.toml")):
         content = _read(path)
+        if not content:
+            continue
+        owned = owned_by_commands()
+        commands = {table.partition(".")[0] for table in owned}
         tables = {name: value for name, value in content.items() if name in commands and isinstance(value, dict)}
         outside = {name: value for name, value in content.items() if name not in tables}
         _refuse_strays(path, outside, shared, owned)

@@ -10,9 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
-from llavacli.command import Command, Group, command
+from llavacli.command import subgroup
 from llavacli.completion import model_names
-from llavacli.failures import USAGE, Failure, UsageError, failure, overall
+from llavacli.failures import Failure, UsageError, failure, overall
 from llavacli.options import MODEL, OUTPUT, TerminalOptions, flag
 from llavacli.pulling import (
     CacheDir,
@@ -81,22 +81,6 @@ class RemovalOptions:
     dry_run: Annotated[
         bool, flag("--dry-run", panel=MODEL, settable=False, help="Say what would go, and remove nothing.")
     ] = False
-
-
-def group() -> typer.Typer:
-    """The group of commands."""
-    commands = typer.Typer(name="models", cls=Group, help=HELP, rich_markup_mode=None)
-    for each in (ls, info, pull, verify, rm):
-        commands.command(cls=Command)(command(each))
-
-    @commands.callback(invoke_without_command=True)
-    def without_command(ctx: typer.Context) -> None:
-        """See HELP."""
-        if ctx.invoked_subcommand is None:
-            typer.echo(ctx.get_help(), err=True)
-            raise typer.Exit(USAGE)
-
-    return commands
 
 
 def ls(
@@ -284,3 +268,6 @@ def _agreed(question: str, notes: Notes) -> bool:
         raise UsageError("there is no terminal to ask on", hint="add --yes to remove them all the same")
     notes.raw(f"llavacli: {escaped(question, lines=False)} [y/N] ")
     return sys.__stdin__.readline().strip().lower() in ("y", "yes")
+
+
+MODELS = subgroup("models", HELP, (ls, info, pull, verify, rm))

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from llavacli.command import Command, Group, command
+from llavacli.command import subgroup
 from llavacli.completion import session_ids
-from llavacli.failures import USAGE, UsageError
+from llavacli.failures import UsageError
 from llavacli.options import OUTPUT, TerminalOptions, flag
 from llavacli.render.record import line
 from llavacli.render.text import escaped
@@ -91,22 +91,6 @@ class RemovalOptions:
         ),
     ] = None
     yes: Annotated[bool, flag("--yes", "-y", panel=SELECTION, settable=False, help="Do not ask.")] = False
-
-
-def group() -> typer.Typer:
-    """The group of commands."""
-    commands = typer.Typer(name="sessions", cls=Group, help=HELP, rich_markup_mode=None)
-    for each in (ls, show, search, export, rm):
-        commands.command(cls=Command)(command(each))
-
-    @commands.callback(invoke_without_command=True)
-    def without_command(ctx: typer.Context) -> None:
-        """See HELP."""
-        if ctx.invoked_subcommand is None:
-            Notes().raw(f"{ctx.get_help()}\n")
-            raise typer.Exit(USAGE)
-
-    return commands
 
 
 def ls(*, limit: Limit = None, json: Json = False, terminal: TerminalOptions) -> int:
@@ -290,3 +274,6 @@ def _agreed(question: str, notes: Notes, *, is_named: bool) -> bool:
         return True
     notes.raw(f"llavacli: {escaped(question, lines=False)} [y/N] ")
     return sys.__stdin__.readline().strip().lower() in ("y", "yes")
+
+
+SESSIONS = subgroup("sessions", HELP, (ls, show, search, export, rm))

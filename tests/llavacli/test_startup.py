@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from llavacli import app
+from llavacli.command import Offer
+from llavacli.signals import Stopper
 from tests.llavacli.running import process
 
 SHAPES = Path(__file__).parents[2] / "examples" / "shapes.png"
@@ -50,6 +53,18 @@ def test_a_usage_error_loads_no_model(home: object) -> None:
     result = process([sys.executable, "-c", code, "describe", "nope.png"], text=True)
     assert result.returncode == 0, result.stderr
     assert not {"torch", "numpy", "PIL", "jinja2", "tokenizers"} & set(result.stdout.split())
+
+
+@pytest.mark.parametrize("args", [["--help"], ["--version"], ["mark", "--help"], ["mark", "nope.png"]], ids=" ".join)
+def test_only_the_command_that_runs_is_made(home: object, monkeypatch: pytest.MonkeyPatch, args: list[str]) -> None:
+    made: list[str] = []
+
+    def watched(name: str, each: Offer) -> Offer:
+        return Offer(each.help, lambda: (made.append(name), each.make())[1])
+
+    monkeypatch.setattr(app, "COMMANDS", {name: watched(name, each) for name, each in app.COMMANDS.items()})
+    app.run(args, Stopper())
+    assert made == [name for name in args[:1] if name in app.COMMANDS]
 
 
 @pytest.mark.slow
