@@ -17,7 +17,7 @@ from llavacli.commands.doctor import doctor
 from llavacli.commands.mark import mark
 from llavacli.commands.models import MODELS
 from llavacli.commands.sessions import SESSIONS
-from llavacli.failures import READER_GONE, USAGE, Failure, failure, usage_failure
+from llavacli.failures import READER_GONE, USAGE, Failure, UsageError, failure, usage_failure
 from llavacli.options import MARKS_HELP, TerminalOptions
 from llavacli.signals import Stopper
 from llavacli.streams import Notes
@@ -83,7 +83,7 @@ def run(argv: Sequence[str], stopper: Stopper) -> int:
     meta: dict[str, Any] = {}
     try:
         if "_LLAVACLI_COMPLETE" in os.environ:
-            cli.main(args=list(argv), prog_name="llavacli")
+            _complete(cli, argv)
         with cli.make_context("llavacli", list(argv), obj=stopper) as context:
             meta = context.meta
             cli.invoke(context)
@@ -92,6 +92,17 @@ def run(argv: Sequence[str], stopper: Stopper) -> int:
         return done.exit_code
     except Exception as error:
         return stopper.exit_code if stopper.signum is not None else _reported(error, meta.get(SETTLED))
+
+
+def _complete(cli: Any, argv: Sequence[str]) -> None:
+    """Answer a shell that completes a line."""
+    try:
+        cli.main(args=list(argv), prog_name="llavacli")
+    except (KeyError, ValueError) as error:  # the line is in variables, too
+        raise UsageError(
+            "_LLAVACLI_COMPLETE is set, and no line to complete",
+            hint="unset it; llavacli --install-completion lets the shell set it",
+        ) from error
 
 
 def _reported(error: Exception, terminal: TerminalOptions | None) -> int:

@@ -187,6 +187,8 @@ def _fit(description: Description | CaptionerDescription, placement: Placement, 
     device = settled_device(placement.device)
     kind = device.partition(":")[0]
     dtype = dtype_for(placement.dtype, kind, config.dtype)
+    if placement.attention == "flash":
+        _check_flash(device, dtype, config)
     scheme = scheme_for(placement.quantize, kind)
     form = form_of(kind, dtype, scheme, placement.attention)
     room = room_of(device)
@@ -200,6 +202,15 @@ def _fit(description: Description | CaptionerDescription, placement: Placement, 
         budget=None if room is None else _budget(placement, device, room),
         spread=_is_spread(config, placement, form, device),
     )
+
+
+def _check_flash(device: str, dtype: str, config: ModelConfig | CaptionerConfig) -> None:
+    """BadOption where loading would refuse that kernel: only it wants to know, and it alone needs torch for that."""
+    import torch
+
+    from llavacli_core.checkpoint.kernel import choose_kernel
+
+    choose_kernel("flash", torch.device(device), getattr(torch, dtype), config)
 
 
 def _budget(placement: Placement, device: str, room: Room) -> int | None:

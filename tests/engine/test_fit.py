@@ -107,3 +107,11 @@ def test_memory_that_fails_at_run_time_is_advised_on(engine, monkeypatch):
         list(loaded.generate([core.Message("user", ["Hello"])]))
     assert caught.value.hint.startswith(forward.FEWER)
     assert "; --dtype bfloat16 needs " in caught.value.hint
+
+
+def test_flash_is_refused_where_loading_would_refuse_it():
+    processor = core.load_processor("demo")
+    placement = core.Placement(device="cpu", attention="flash")
+    with pytest.raises(core.errors.BadOption, match="CUDA devices only"):
+        core.fit(processor, placement=placement)
+    assert core.fits(processor, placement=placement) == []

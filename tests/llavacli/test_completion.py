@@ -67,3 +67,15 @@ def test_the_script_is_for_the_commands_name(home: Path, monkeypatch: pytest.Mon
     result = process([sys.executable, "-m", "llavacli", "--show-completion", "bash"])
     assert result.returncode == 0
     assert b"complete -o default -F _llavacli_completion llavacli" in result.stdout
+
+
+@pytest.mark.parametrize(
+    "variables", [{}, {"COMP_WORDS": "llavacli desc", "COMP_CWORD": "x"}], ids=["none", "no number"]
+)
+def test_without_a_line_to_complete(home: Path, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]) -> None:
+    for name, value in {"_LLAVACLI_COMPLETE": "complete_bash", **variables}.items():
+        monkeypatch.setenv(name, value)
+    result = process([sys.executable, "-m", "llavacli"], text=True)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr.count("\n") == 1
+    assert "_LLAVACLI_COMPLETE is set" in result.stderr
