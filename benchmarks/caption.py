@@ -10,7 +10,6 @@ Promises: -b 8 at least twice as fast as -b 1; auto at least 0.9 times the best;
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -20,7 +19,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from PIL import Image
-from report import Report, parser
+from report import Report, in_large_pages, parser
 from timing import alternate, timed
 from transformers import LlavaNextForConditionalGeneration, LlavaNextProcessor
 
@@ -28,7 +27,6 @@ import llavacli_core as core
 from demo.drawing import draw
 from demo.scenes import canvas, scene
 from llavacli.captioning.running import workers
-from llavacli.lean_torch import LARGE_PAGES
 
 QUESTION = "Describe this image in detail."
 SEED = 5_000_000  # drawings that no training has seen
@@ -139,6 +137,5 @@ def check(captions: Captions, caption: Callable[[Any], Captions], sizes: Sequenc
 
 
 if __name__ == "__main__":
-    if not LARGE_PAGES.items() <= os.environ.items():  # torch has looked already
-        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **LARGE_PAGES})
+    in_large_pages()
     sys.exit(main())

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from llavacli.lean_torch import LARGE_PAGES
+
 PACKAGES = ("torch", "transformers", "pillow")
 VECTORS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
 COLUMNS = {"script": 11, "what": 54, "llavacli": 12, "compared with": 20, "ratio": 18, "promise": 9, "": 8, "commit": 9}
@@ -23,6 +25,12 @@ def parser(about: str | None, *, repeats: int, sizes: Sequence[str] = ()) -> arg
     if sizes:
         flags.add_argument("--size", nargs="+", default=list(sizes), help=f"default {' '.join(sizes)}")
     return flags
+
+
+def in_large_pages() -> None:
+    """Start this script anew with the large pages that the command asks for, which torch reads once, if it has none."""
+    if not LARGE_PAGES.items() <= os.environ.items():
+        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **LARGE_PAGES})
 
 
 class Report:

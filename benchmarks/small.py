@@ -5,11 +5,11 @@ Exit code 1 if any promise was not kept.
 
 from __future__ import annotations
 
-import os
 import sys
+import traceback
 from importlib import import_module
 
-from llavacli.lean_torch import LARGE_PAGES
+from report import in_large_pages
 
 SCRIPTS: dict[str, tuple[str, ...]] = {
     "startup": ("--repeats", "2"),
@@ -36,11 +36,13 @@ def main() -> int:
         except SystemExit as error:
             print(f"{name}.py: {error}", file=sys.stderr)
             failed = True
+        except Exception:
+            traceback.print_exc()
+            failed = True
         print()
     return int(failed)
 
 
 if __name__ == "__main__":
-    if not LARGE_PAGES.items() <= os.environ.items():  # torch reads them once
-        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **LARGE_PAGES})
+    in_large_pages()
     sys.exit(main())

@@ -5,7 +5,7 @@ R rows  K key-value heads  C head dim  S positions
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -149,6 +149,7 @@ class Rows:
         for ours, theirs in zip(self.layers, other.layers, strict=True):
             for mine, yours in zip(ours, theirs, strict=True):
                 mine[here:count, :, :used] = yours[: len(other), :, :used]
+                mine[here:count, :, used:] = 0  # whatever a former row has left there
         for ours, theirs in zip(self.fixed, other.fixed, strict=True):
             for mine, yours in zip(ours, theirs, strict=True):
                 mine[here:count] = yours[: len(other)]
@@ -161,7 +162,8 @@ class Rows:
         order = [place if place not in gone else next(moved) for place in range(len(staying))]
         for place, row in enumerate(order):
             if place != row:
-                self._move(row, place)
+                for held in self._tensors():
+                    held[place] = held[row]
         self.lengths, self._places = [self.lengths[row] for row in order], None
         return order
 
@@ -181,13 +183,10 @@ class Rows:
             for held in pair:
                 held[: len(rows), :, since:used] = held[:, :, since:used].index_select(0, index.to(held.device))
 
-    def _move(self, row: int, slot: int) -> None:
-        """Copy a row into another slot."""
-        used = self.lengths[row]
-        for keys, values in self.layers:
-            keys[slot, :, :used], values[slot, :, :used] = keys[row, :, :used], values[row, :, :used]
-        for keys, values in self.fixed:
-            keys[slot], values[slot] = keys[row], values[row]
+    def _tensors(self) -> Iterator[Tensor]:
+        """All keys and values."""
+        for pair in (*self.layers, *self.fixed):
+            yield from pair
 
     def _resize(self, slots: int, room: int) -> None:
         """Move to buffers of so many slots and positions, in whole blocks; what is in use is kept.
@@ -219,5 +218,4 @@ def _moved(pair: Pair, rows: int, used: int, shape: tuple[int, ...]) -> Pair:
     for new, old in ((keys, pair[0]), (values, pair[1])):
         new[:rows, :, :used] = old[:rows, :, :used]
         new[:rows, :, used:] = 0
-        new[rows:] = 0
     return keys, values

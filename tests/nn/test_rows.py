@@ -6,7 +6,7 @@ import torch
 from llavacli_core.config import DecoderConfig
 from llavacli_core.nn.cache import KVCache
 from llavacli_core.nn.decoder import Decoder
-from llavacli_core.nn.rows import BLOCK
+from llavacli_core.nn.rows import BLOCK, Rows
 
 
 def config(**values):
@@ -144,3 +144,27 @@ def test_wanted_positions_are_what_they_are_among_all(decoder):
             torch.testing.assert_close(alone[:, 0], everything[range(3), places], rtol=1e-4, atol=1e-4)
         for ours, theirs in zip(caches[0].layers, caches[1].layers, strict=True):
             torch.testing.assert_close(ours.keys[:, :, :9], theirs.keys[:, :, :9])
+
+
+def test_a_row_that_went_wrong_leaves_nothing_in_its_slot():
+    """What is masked counts nothing, but nothing times NaN is NaN: such values must not outlive their row."""
+
+    def some(lengths, value):
+        shape = (len(lengths), 1, BLOCK, 2)
+        pair = torch.zeros(shape), torch.zeros(shape)
+        for held in pair:
+            for row, length in enumerate(lengths):
+                held[row, :, :length] = value
+        return Rows([pair], lengths)
+
+    rows = some([9], float("nan"))
+    rows.join(some([4, 5], 1.0), most=4)
+    rows.drop({0})  # the last row moves into its slot
+    rows.join(some([3], 1.0), most=4)
+    rows.drop({1})
+    rows.join(some([2], float("inf")), most=4)
+    rows.drop({2})
+    rows.join(some([1], 1.0), most=4)
+    for keys, values in rows.layers:
+        assert keys[: len(rows)].isfinite().all()
+        assert values[: len(rows)].isfinite().all()
