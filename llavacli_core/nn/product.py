@@ -8,8 +8,11 @@ to generate.
 from __future__ import annotations
 
 import ctypes
+import math
 import mmap
 import sys
+import time
+from collections.abc import Callable
 from functools import cache
 
 import torch
@@ -18,10 +21,13 @@ from torch import Tensor
 
 ROWS = 16  # below, converting the weights costs more than it saves
 # In float32 oneDNN is faster than MKL (AMD): up to FEW rows by up to 2.7 x, where a matrix is LARGE enough for the 12
-# microseconds that its call takes more; beyond, with AVX-512 alone, by 1.08 x, in products that are LONG enough.
+# microseconds that its call takes more; and with AVX-512 in products that are `long` enough: on Zen 4 by 1.08 x, on
+# Zen 5, whose vectors MKL fills by half, by 2.2 x.
 FEW = 128
 LARGE = 2**20  # bytes of a matrix
-LONG = 2**23  # multiplications
+LONG = {True: 2**20, False: 2**23}  # multiplications, where it is faster by MUCH and where it is not
+MUCH = 1.4
+TRIALS = 8  # a tenth of a millisecond each
 
 
 def widens(x: Tensor, rows: int) -> bool:
@@ -62,14 +68,28 @@ def _by_onednn(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 def gains(x: Tensor, weight: Tensor, rows: int = 1) -> bool:
     """Whether their product is faster by oneDNN."""
-    if rows <= FEW:
-        if weight.nbytes < LARGE:
-            return False
-    elif rows * weight.numel() < LONG or torch.backends.cpu.get_cpu_capability() != "AVX512":
+    if not (rows <= FEW and weight.nbytes >= LARGE) and rows * weight.numel() < long():
         return False
     if not weight.is_cpu or not computes(x.dtype):
         return False
     return not (torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad))
+
+
+@cache
+def long() -> float:
+    """Multiplications from which oneDNN repays its call by its speed alone, which a trial tells; with AVX-512 only."""
+    if torch.backends.cpu.get_cpu_capability() != "AVX512" or not computes(torch.float32):
+        return math.inf
+    x, weight = torch.ones(FEW, 256), torch.ones(256, 256)
+    seconds = {way: min(_timed(way, x, weight) for _ in range(TRIALS)) for way in (F.linear, _by_onednn)}
+    return LONG[seconds[F.linear] > MUCH * seconds[_by_onednn]]
+
+
+def _timed(way: Callable[[Tensor, Tensor, None], Tensor], x: Tensor, weight: Tensor) -> float:
+    """Seconds of one product."""
+    start = time.perf_counter()
+    way(x, weight, None)
+    return time.perf_counter() - start
 
 
 @cache

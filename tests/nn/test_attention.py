@@ -2,8 +2,10 @@
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from llavacli_core.nn.attention import attend, visible
+from llavacli_core.nn.attention import SLICED, attend, visible
 from tests import flash
 
 
@@ -59,3 +61,32 @@ def test_flash_leaves_masks_to_sdpa(additive, monkeypatch):
     attend(query, key, value, None, causal=True, kernel="flash", weights=kept)
     assert kept[0].shape == (2, 4, 11, 11)
     assert stand_in.calls == 0
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    length=st.one_of(
+        st.sampled_from([SLICED.start - 1, SLICED.start, SLICED.stop - 1, SLICED.stop]), st.integers(1, 400)
+    ),
+    heads=st.sampled_from([(4, 4), (4, 2), (3, 1)]),
+    batch=st.integers(1, 3),
+    dtype=st.sampled_from([torch.float32, torch.bfloat16]),
+)
+def test_prompts_of_any_length_look_back_alone(length, heads, batch, dtype):
+    random = torch.Generator().manual_seed(3)
+    query, key, value = (
+        torch.randn(batch, number, length, 8, generator=random).to(dtype) for number in (heads[0], heads[1], heads[1])
+    )
+    ways = [attend(query, key, value, None, causal=True, kernel=kernel) for kernel in ("sdpa", "eager")]
+    close = 1e-5 if dtype == torch.float32 else 3e-2
+    torch.testing.assert_close(*ways, rtol=close, atol=close)
+
+
+def test_what_is_looked_at_in_slices_learns_as_well():
+    leaves = [torch.randn(2, heads, 200, 8, requires_grad=True) for heads in (4, 2, 2)]
+    gradients = []
+    for kernel in ("sdpa", "eager"):
+        y = attend(*leaves, None, causal=True, kernel=kernel)
+        gradients.append(torch.autograd.grad((y * torch.arange(8)).sum(), leaves))
+    for ours, plain in zip(*gradients, strict=True):
+        torch.testing.assert_close(ours, plain, rtol=1e-4, atol=1e-4)

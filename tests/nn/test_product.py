@@ -111,11 +111,24 @@ def test_onednn_makes_the_same_products(inputs, outputs, rows, bias, format, as_
     expected = [nn.functional.linear(one, layer.weight, layer.bias) for one in (x, x.new_ones(inputs), strided)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(product, "LARGE", 0)
-        patch.setattr(product, "LONG", 0)
+        patch.setattr(product, "long", int)
         if as_blocks:
             layer.weight = nn.Parameter(product.blocked(layer.weight), requires_grad=False)
         for ours, plain in zip((layer(x), layer.row(x.new_ones(inputs)), layer(strided)), expected, strict=True):
             same(ours, plain)
+
+
+@pytest.mark.skipif(torch.float32 not in FORMATS, reason="oneDNN does not compute on this processor, or not faster")
+@pytest.mark.parametrize(("speed", "gains"), [(2.2, True), (1.08, False)])
+def test_where_onednn_is_much_faster_shorter_products_go_by_it(speed, gains, monkeypatch):
+    monkeypatch.setattr(product.torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
+    monkeypatch.setattr(product, "_timed", lambda way, x, weight: speed if way is nn.functional.linear else 1.0)
+    product.long.cache_clear()
+    x, weight = torch.ones(64, 128), torch.ones(384, 128)
+    assert product.gains(x, weight, rows=64) is gains
+    assert product.gains(x, weight, rows=4096)
+    assert not product.gains(x, weight, rows=4)
+    product.long.cache_clear()
 
 
 @by_onednn

@@ -23,7 +23,7 @@ def blocking(monkeypatch):
     """Small matrices, too, and those in float32."""
     monkeypatch.setattr(linear, "LARGE", 0)
     monkeypatch.setattr(product, "LARGE", 0)
-    monkeypatch.setattr(product, "LONG", 0)
+    monkeypatch.setattr(product, "long", int)
     monkeypatch.setattr(linear, "blocks", product.computes)
 
 
@@ -70,7 +70,7 @@ def test_where_memory_is_short_what_is_mapped_stays_so(blocking, checkpoint, mon
 @pytest.mark.parametrize("base", ["llava-1.5", "llava-interleave"])
 def test_answers_from_weights_as_they_are_stored_too(base, checkpoint, answer, monkeypatch):
     monkeypatch.setattr(product, "LARGE", 0)
-    monkeypatch.setattr(product, "LONG", 0)
+    monkeypatch.setattr(product, "long", int)
     engine = core.load(checkpoint(base), device="cpu", dtype="float32")
     for name in ("photo", "text only"):
         assert_same(engine, BY_NAME[name], answer(base, name), ANSWER_LENGTH)
