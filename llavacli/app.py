@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -89,6 +90,8 @@ def run(argv: Sequence[str], stopper: Stopper) -> int:
             cli.invoke(context)
         return 0
     except typer.Exit as done:
+        if done.exit_code == 0 and sys.__stdout__ is None and SETTLED not in meta:  # help that nobody gets
+            return _reported(streams.closed(), None)
         return done.exit_code
     except Exception as error:
         return stopper.exit_code if stopper.signum is not None else _reported(error, meta.get(SETTLED))

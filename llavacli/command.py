@@ -9,7 +9,6 @@ from __future__ import annotations
 import inspect
 import os
 import re
-import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from difflib import get_close_matches
@@ -21,6 +20,7 @@ from typer.models import OptionInfo
 
 from llavacli import options, settings
 from llavacli.failures import USAGE, UsageError
+from llavacli.render.shell import pasted
 from llavacli.signals import Stopper
 from llavacli.sources import is_url
 from llavacli.streams import Notes
@@ -114,7 +114,7 @@ class Group(TyperGroup):
         if close:
             return f"did you mean {close[0]}?"
         if ctx.parent is None and (os.path.lexists(name) or is_url(name)):
-            return f"to describe a picture: llavacli describe {shlex.quote(name)}"
+            return f"to describe a picture: {pasted(['llavacli', 'describe', name])}"
         return f"{ctx.command_path} --help lists the commands"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from llavacli.options import MODEL, flag
 from llavacli.render.columns import bytes_of
 from llavacli.render.progress import follow
+from llavacli.render.shell import pasted
 from llavacli.signals import Interrupted
 from llavacli.streams import Notes, Output
 
@@ -152,7 +152,7 @@ def repair(plan: core.Verification, options: Mapping[str, str | None]) -> str:
 def pull_line(name: str, options: Mapping[str, str | None], *flags: str) -> str:
     """The command that fetches a model."""
     given = [part for option, value in options.items() if value is not None for part in (option, value)]
-    return shlex.join(["llavacli", "models", "pull", name, *flags, *given])
+    return pasted(["llavacli", "models", "pull", name, *flags, *given])
 
 
 def to_fetch(name: str, revision: str | None, cache: str | None) -> int | None:

@@ -45,9 +45,10 @@ def configured(
         owned = owned_by_commands()
         commands = {table.partition(".")[0] for table in owned}
         tables = {name: value for name, value in content.items() if name in commands and isinstance(value, dict)}
+        _refuse_strange_tables(path, tables, owned)
         outside = {name: value for name, value in content.items() if name not in tables}
         _refuse_strays(path, outside, shared, owned)
-        own = _own(path, tables, command)  # the other commands' are checked when those run
+        own = _own(tables, command)  # the other commands' are checked when those run
         values |= {name: value for name, value in _checked(path, outside, shared).items() if name in kinds}
         values |= _checked(path, own, kinds)
     return values
@@ -73,8 +74,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         if path.exists() and not path.is_file():
             raise UsageError(f"{path}: not a regular file", hint="remove it, or put a TOML file there")
-        with path.open("rb") as file:
-            return tomllib.load(file)
+        return tomllib.loads(path.read_text("utf-8-sig"))  # some editors begin a file with a mark
     except (FileNotFoundError, NotADirectoryError):  # HOME may be /dev/null
         return {}
     except OSError as error:
@@ -99,14 +99,24 @@ def _refuse_strays(path: Path, outside: Mapping[str, Any], shared: Kinds, owned:
             )
 
 
-def _own(path: Path, tables: Mapping[str, Any], command: Sequence[str]) -> Mapping[str, Any]:
-    """A command's own table; that of a group holds nothing but tables."""
+def _refuse_strange_tables(path: Path, tables: Mapping[str, Any], owned: Owned) -> None:
+    """Refuse in a group's table what belongs to none of its commands."""
+    for group, table in tables.items():
+        names = [name.removeprefix(f"{group}.") for name in owned if name.startswith(f"{group}.")]
+        for key, value in table.items() if names else ():
+            if isinstance(value, dict):
+                if key not in names:
+                    raise UsageError(f"{path}: no command {group} {key}", hint=f"there are {', '.join(names)}")
+                continue
+            homes = [name for name in names if key.replace("-", "_") in owned[f"{group}.{name}"]]
+            hint = f"name the command, e.g. [{group}.{homes[0]}]" if homes else "no command there takes it"
+            raise UsageError(f"{path}: {key} stands in [{group}]", hint=hint)
+
+
+def _own(tables: Mapping[str, Any], command: Sequence[str]) -> Mapping[str, Any]:
+    """A command's own table."""
     own: Mapping[str, Any] = tables.get(command[0], {})
     for name in command[1:]:
-        stray = next((key for key, value in own.items() if not isinstance(value, dict)), None)
-        if stray is not None:
-            where = ".".join(command[: command.index(name)])
-            raise UsageError(f"{path}: {stray} stands in [{where}]", hint=f"name the command, e.g. [{where}.{name}]")
         own = own.get(name, {})
     return own
 

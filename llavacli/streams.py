@@ -34,12 +34,17 @@ class OutputError(Exception):
         self.hint = hint
 
 
+def closed() -> OutputError:
+    """There is no stdout."""
+    return OutputError("standard output is closed", CANNOT_WRITE)
+
+
 class Output:
     """stdout: UTF-8 whatever the locale, written through at once, so that nothing is left to flush at exit."""
 
     def __init__(self, color: Color = "auto") -> None:
         if sys.__stdout__ is None:
-            raise OutputError("standard output is closed", CANNOT_WRITE)
+            raise closed()
         self._fd = sys.__stdout__.fileno()
         self.is_terminal = os.isatty(self._fd)
         self.colored = colored(color, self.is_terminal)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from llavacli_core.engine.fit import fits as fits
     from llavacli_core.engine.fit import memory_budgets as memory_budgets
     from llavacli_core.engine.fit import refuse_impossible as refuse_impossible
+    from llavacli_core.engine.fit import settled_device as settled_device
     from llavacli_core.engine.fit import work_of as work_of
     from llavacli_core.engine.generate import Generation as Generation
     from llavacli_core.engine.info import ModelInfo as ModelInfo
@@ -116,6 +117,7 @@ else:
         "fit": "engine.fit",
         "fits": "engine.fit",
         "memory_budgets": "engine.fit",
+        "settled_device": "engine.fit",
         "refuse_impossible": "engine.fit",
         "work_of": "engine.fit",
         "Generation": "engine.generate",

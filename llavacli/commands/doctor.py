@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from llavacli import loading
-from llavacli.failures import TOO_BIG
+from llavacli.failures import TOO_BIG, failure, overall
 from llavacli.options import OUTPUT, GenerationOptions, ModelOptions, TerminalOptions, flag, spelt
 from llavacli.render.doctor import Checkup, advised, report, shown
 from llavacli.render.record import line
@@ -52,32 +52,58 @@ def doctor(
     notes = Notes(quiet=terminal.quiet, verbose=terminal.verbose, debug=terminal.debug, color=terminal.color)
     output = Output(terminal.color)
     question = question_of(generation, [])
-    checkup = None
+    checkup, code = None, 0
     if model.model or sources:
+        processor = loading.load_processor(model, notes)
         requests = grouped(named(sources), together=together) if sources else []
-        checkup = _checked(requests, question, model, generation, notes, together=together)
+        works, code = _works(processor, requests, question, notes)
+        if requests and not works:
+            return code
+        checkup = _checked(processor, works, question, model, generation, together=together)
     found = report(core.environment(), checkup, output)
     output.write(line(found) if json else shown(found))
-    return TOO_BIG if checkup is not None and not checkup.wanted.fits else 0
+    if checkup is None:
+        core.settled_device(model.device)
+    return TOO_BIG if checkup is not None and not checkup.wanted.fits else code
+
+
+Works = Sequence[tuple[Request, "core.Work"]]
+
+
+def _works(
+    processor: core.Processor | core.CaptionProcessor, requests: Sequence[Request], question: Question, notes: Notes
+) -> tuple[Works, int]:
+    """The requests that can be read with what each asks of the network, and the exit code for the others."""
+    works, failures = [], []
+    for request in requests:
+        try:
+            works.append((request, _work(processor, request, question)))
+        except Exception as error:
+            what = failure(error)
+            if not what.of_source:
+                raise
+            notes.error(what.about(request.title) if len(requests) > 1 else what, error)
+            failures.append(what)
+    return works, overall(failures, len(requests))
 
 
 def _checked(
-    requests: Sequence[Request],
+    processor: core.Processor | core.CaptionProcessor,
+    works: Works,
     question: Question,
     model: ModelOptions,
     generation: GenerationOptions,
-    notes: Notes,
     *,
     together: bool,
 ) -> Checkup:
     """The model as it would run, and in other forms, with the request that takes the most."""
     import llavacli_core as core
 
-    processor = loading.load_processor(model, notes)
     placement = loading.placement(model)
-    works = [_work(processor, request, question) for request in requests] or [core.Work()]
+    requests = [request for request, _ in works]
+    asked = [work for _, work in works] or [core.Work()]
     wanted, work = max(
-        ((core.fit(processor, work, placement=placement), work) for work in works),
+        ((core.fit(processor, work, placement=placement), work) for work in asked),
         key=lambda pair: pair[0].footprint.total,
     )
     choices = core.fits(processor, work, placement=placement)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from llavacli.render.columns import bytes_of
 from llavacli.render.preview import protocol
+from llavacli.render.shell import pasted
 from llavacli.render.text import escaped
 
 if TYPE_CHECKING:
@@ -77,9 +77,9 @@ def memory(fit: core.Fit) -> dict[str, Any]:
 
 
 def advised(model: str, flags: Sequence[str], sources: Sequence[str]) -> str:
-    """The command to paste."""
+    """The command to paste: without sources, a conversation."""
     ends = ["--"] if any(name.startswith("-") and name != "-" for name in sources) else []
-    return shlex.join(["llavacli", "describe", "-m", model, *flags, *ends, *sources])
+    return pasted(["llavacli", "describe" if sources else "chat", "-m", model, *flags, *ends, *sources])
 
 
 def shown(found: Report) -> str:
@@ -122,8 +122,9 @@ def _table(found: Report) -> list[str]:
     """What the model takes in each form, and the command."""
     work, wanted = found["work"], found["memory"]
     tiles = work["tiles"] + sum(work["frames"])
+    asked = f"prompt {work['prompt']} tokens, answer {work['answer']}, tiles {tiles}"
     lines = [
-        f"model     {found['model']['id']}: prompt {work['prompt']} tokens, answer {work['answer']}, tiles {tiles}",
+        f"model     {found['model']['id']}: {asked if work['prompt'] else 'alone; name a picture, and it counts too'}",
         "",
         f"{'':10}{'weights':>10}{'KV cache':>10}{'other':>10}{'total':>10}",
     ]

@@ -40,7 +40,9 @@ def choose_dtype(name: str, device: torch.device, stored: str) -> torch.dtype:
 
 @contextmanager
 def memory_for(purpose: str, device: torch.device, hint: str) -> Iterator[None]:
-    """Allocations inside that fail raise OutOfMemory, which says what the memory was for."""
+    """Allocations inside that fail raise OutOfMemory, which says what the memory was for and what to do."""
+    if device.type != "cpu":
+        hint += ", or --device cpu"
     try:
         yield
     except (torch.OutOfMemoryError, MemoryError) as error:

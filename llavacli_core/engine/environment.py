@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import platform
 import shutil
@@ -133,6 +134,7 @@ def _library(module: str, distribution: str, extra: str, use: str) -> Library:
         version = metadata.version(distribution)
     except metadata.PackageNotFoundError:
         return Library(name=distribution, use=use, version=None, problem="missing", hint=hint)
+    logging.getLogger(module).setLevel(logging.ERROR)  # what it lacks itself is its own affair
     try:
         import_module(module)
     except Exception as error:

@@ -14,7 +14,7 @@ from llavacli_core.engine.request import Request
 from llavacli_core.errors import BrokenModel
 from llavacli_core.nn.llava import Llava
 
-FEWER = "fewer pictures, tiles (--max-tiles) or frames (--frames), or --device cpu"
+FEWER = "fewer pictures, tiles (--max-tiles) or frames (--frames)"
 
 
 @torch.inference_mode()

@@ -52,7 +52,11 @@ def named(model: str) -> str:
 
 
 def _unknown(model: str) -> ModelMissing:
-    """The error for what is neither a folder nor a Hub id."""
+    """The error for what is neither a checkpoint's folder nor a Hub id."""
+    if os.path.isdir(model):
+        return ModelMissing(f"{model} has no config.json", hint="a checkpoint folder holds config.json and the weights")
+    if os.path.exists(model):
+        return ModelMissing(f"{model} is a file, not a folder", hint="give the folder that holds config.json")
     close = get_close_matches(model.lower(), ALIASES, n=1, cutoff=0.7)
     hint = f"did you mean {close[0]}?" if close else "give a folder, a Hub id (org/name) or an alias"
     return ModelMissing(f"no model {model!r}: neither a folder nor a Hub id", hint=hint)
@@ -83,11 +87,7 @@ def locate(
     if model == DEMO:
         return Located(folder=DEMO_FOLDER, id=DEMO, revision=None)
     name = hub_id(model)
-    if os.path.isdir(model):
-        raise ModelMissing(f"{model} has no config.json", hint="a checkpoint folder holds config.json and the weights")
-    if os.path.exists(model):
-        raise ModelMissing(f"{model} is a file, not a folder", hint="give the folder that holds config.json")
-    if name is None:
+    if name is None or os.path.exists(model):
         raise _unknown(model)
     folder = snapshot.cached(name, revision, weights=weights, words=words)
     if folder is None:

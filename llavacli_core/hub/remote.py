@@ -11,7 +11,7 @@ from typing import Any
 
 from llavacli_core.errors import CoreError, ModelMissing, Unreachable
 from llavacli_core.families.registry import ALIASES
-from llavacli_core.hub.cache import COMMIT, ETAG, is_offline
+from llavacli_core.hub.cache import COMMIT, ETAG, Repository, is_offline
 
 CONNECT_SECONDS = 15
 
@@ -43,8 +43,9 @@ class Listing:
 def refuse_offline(name: str, *, offline: bool = False) -> None:
     """Nothing can be asked in an offline run, whether a flag or HF_HUB_OFFLINE says so."""
     if offline or is_offline():
+        state = "is not complete in the cache" if Repository.of(name).commits() else "is not in the cache"
         raise Unreachable(
-            f"{name} is not in the cache, and this is an offline run",
+            f"{name} {state}, and this is an offline run",
             hint=f"with a network, run: llavacli models pull {name}",
         )
 

@@ -55,6 +55,13 @@ def test_memory_that_does_not_suffice():
         torch.empty(2**50)
 
 
+@pytest.mark.parametrize(("device", "hint"), [("cpu", "less"), ("cuda", "less, or --device cpu")])
+def test_the_cpu_is_advised_where_it_is_another_device(device, hint):
+    with pytest.raises(OutOfMemory) as caught, place.memory_for("a test", torch.device(device), "less"):
+        raise MemoryError
+    assert caught.value.hint == hint
+
+
 def test_other_faults_pass():
     with pytest.raises(RuntimeError, match="shapes"), place.memory_for("a test", CPU, "less"):
         torch.ones(2, 3) @ torch.ones(2, 3)

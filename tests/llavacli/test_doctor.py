@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -125,6 +127,49 @@ def test_a_broken_library_is_a_line(here: Run, home: Path, monkeypatch: pytest.M
     assert result.returncode == 0
     said = result.stdout.decode()
     assert "library   torch installed, but does not load: OSError: libcudart.so.12: cannot open: pip install" in said
+
+
+def test_pictures_that_cannot_be_read_do_not_keep_the_others(here: Run, model: str) -> None:
+    result = here("doctor", "--json", "-m", model, "nothing.png", "a.png", "llavacli.txt")
+    assert result.returncode == 3
+    assert result.stderr.count(b"error: ") == 2
+    found = json.loads(result.stdout)
+    assert found["work"] == json.loads(here("doctor", "--json", "-m", model, "a.png").stdout)["work"]
+    assert found["command"].endswith(" a.png")
+    result = here("doctor", "--json", "-m", model, "nothing.png", "llavacli.txt")
+    assert (result.returncode, result.stdout) == (4, b"")
+
+
+def test_names_that_no_shell_takes_as_they_are(here: Run, model: str, home: Path) -> None:
+    names = [b"two\nlines.png", b"it's \xff\\.png", "\u202egnp.png".encode(), b"-dash $x.png"]
+    for name in names:
+        shutil.copy("a.png", os.fsdecode(name))
+    found = json.loads(here("doctor", "--json", "-m", model, "--together", "--", *map(os.fsdecode, names)).stdout)
+    words = found["command"].removeprefix("llavacli ")
+    assert words.isprintable()
+    told = subprocess.run(["bash", "-c", f"printf '%s\\0' {words}"], capture_output=True, check=True).stdout
+    assert told.split(b"\0")[-len(names) - 2 : -1] == [b"--", *names]
+
+
+def test_a_model_alone(here: Run, model: str) -> None:
+    lines = here("doctor", "-m", model, "--offline").stdout.decode().splitlines()
+    assert f"model     {model}: alone; name a picture, and it counts too" in lines
+    assert lines[-1] == f"try       llavacli chat -m '{model}' --dtype float32 --offline"
+
+
+def test_a_device_that_there_is_not(here: Run) -> None:
+    result = here("doctor", "--device", "gpu")
+    assert result.returncode == 2
+    assert result.stderr.startswith(b"llavacli: error: no device 'gpu'")
+
+
+def test_what_a_library_logs_on_import_is_its_own_affair(
+    here: Run, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("chatty.py").write_text("import logging\nlogging.getLogger('chatty.kernels').warning('no kernels')")
+    monkeypatch.setattr(sys, "path", [str(home), *sys.path])
+    monkeypatch.setattr(environment, "OPTIONAL", (("chatty", "torch", "quant", "nothing"),))
+    assert here("doctor").stderr == b""
 
 
 def test_a_picture_that_is_not_there(here: Run, model: str) -> None:

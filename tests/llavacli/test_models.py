@@ -100,7 +100,15 @@ def test_offline_a_whole_model_is_enough_and_a_part_is_not(pulled, hub, here, mo
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     result = here("models", "pull", NAME)
     assert result.returncode == 5
-    assert b"offline" in result.stderr
+    assert f"{NAME} is not complete in the cache, and this is an offline run".encode() in result.stderr
+
+
+@pytest.mark.parametrize("command", ["info", "pull", "verify", "rm"])
+def test_a_folder_without_a_config_is_told_from_a_name(here, home, command):
+    Path("empty").mkdir()
+    result = here("models", command, "empty")
+    assert result.returncode == 5
+    assert result.stderr.startswith(b"llavacli: error: empty has no config.json")
 
 
 def test_a_disk_too_small_is_74(hub, here, monkeypatch, cached):

@@ -63,6 +63,9 @@ def test_flag_over_variable_over_project_over_user_over_default(
         ("stop = 'x'", "stop must be a list of strings, not 'x'"),
         ("dtype = 'int8'", "dtype must be 'auto' or 'float32' or 'bfloat16' or 'float16', not 'int8'"),
         ("[describe]\nmodel = 3", "model must be a string, not 3"),
+        ("[models]\ndevice = 'cpu'", "device stands in [models] (hint: no command there takes it)"),
+        ("[models]\noffline = true", "offline stands in [models] (hint: name the command, e.g. [models.info])"),
+        ("[models.nosuch]\nx = 1", "no command models nosuch (hint: there are ls, info, pull, verify, rm)"),
     ],
 )
 def test_a_bad_config_is_one_line_that_names_the_file(ask: Run, home: Path, text: str, line: str) -> None:
@@ -73,6 +76,11 @@ def test_a_bad_config_is_one_line_that_names_the_file(ask: Run, home: Path, text
     assert said.startswith("llavacli: error: llavacli.toml: ")
     assert line in said
     assert said.count("\n") == 1
+
+
+def test_a_byte_order_mark_is_no_part_of_it(ask: Run, home: Path) -> None:
+    Path("llavacli.toml").write_bytes(b"\xef\xbb\xbf[describe]\njson = true\n")
+    assert json.loads(ask("describe", "a.png").stdout)["source"] == "a.png"
 
 
 def test_a_bad_config_does_not_stop_help(ask: Run, home: Path) -> None:
