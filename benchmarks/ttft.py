@@ -17,7 +17,7 @@ import torch
 from checkpoints import write
 from contestants import DTYPES, Ours, Theirs, agreement
 from prepare import photo
-from report import Report, parser
+from report import Report, in_large_pages, parser
 from timing import rounds
 
 QUESTION = "What is to be seen in this picture?"
@@ -54,4 +54,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    in_large_pages()
     sys.exit(main())

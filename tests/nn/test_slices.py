@@ -1,9 +1,12 @@
 """A feed-forward part in slices is the part as a whole, and no slice of it is large."""
 
+from functools import partial
+
 import pytest
 import torch
 
-from llavacli_core.nn.linear import Linear
+from llavacli_core.nn import product
+from llavacli_core.nn.linear import Apart, Linear
 from llavacli_core.nn.slices import POSITIONS, by_slices
 
 
@@ -27,6 +30,7 @@ def test_slices_make_the_whole(shape):
     torch.testing.assert_close(y, layer(x).relu())
     assert y.shape == x.shape
     assert max(seen) <= POSITIONS
+    assert max(seen) - min(seen) < len(seen)
     assert sum(seen) == x.numel() // 8
 
 
@@ -36,3 +40,21 @@ def test_large_matrices_and_gradients_are_left_whole():
         by_slices(lambda part: calls.append(part) or part, x, linear(2**16, 8))
     by_slices(lambda part: calls.append(part) or part, x, linear(8, 8))
     assert [len(call[0]) for call in calls] == [2 * POSITIONS] * 2
+
+
+@pytest.mark.skipif(not product.blocks(torch.bfloat16), reason="no order of oneDNN's own on this processor")
+@torch.inference_mode()
+def test_large_matrices_in_onednns_order_are_sliced():
+    layer, seen = linear(1024, 1024).to(torch.bfloat16).requires_grad_(requires_grad=False), []
+    x = torch.randn(2 * POSITIONS, 1024).to(torch.bfloat16)
+    expected = layer(x)
+    layer.block()
+
+    def part(piece, blocked):
+        seen.append(len(piece))
+        return blocked(piece)
+
+    for blocked in (layer, Apart(layer, [layer.weight])):
+        y = by_slices(partial(part, blocked=blocked), x, blocked)
+        torch.testing.assert_close(y, expected, rtol=2e-2, atol=0.5)
+    assert seen == [POSITIONS] * 4
