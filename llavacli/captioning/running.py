@@ -95,8 +95,9 @@ def run_batch(tasks: Sequence[Task], engine: core.Engine, run: Run, pool: core.W
     with run.stopper.answering(events.stop, urgent=True), closing(events):
         for index, event in events:
             if isinstance(event, core.Text):
-                run.tally.tokens += 1
+                run.tally.piece(index)
             elif isinstance(event, core.Done):
+                run.tally.answer(index, event.usage.completion_tokens)
                 run.accept(open_tasks.pop(index), event, engine)
             else:
                 if failure(event.error).concerns_all:

@@ -13,11 +13,21 @@ class Tally:
         self.total, self.skipped, self.failed_before = total, skipped, failed_before
         self.captioned = self.tokens = self.cut = 0
         self.failed: Counter[str] = Counter()  # by code
+        self._pieces: Counter[int] = Counter()  # of answers under way
         self._began = time.monotonic()
 
     def start(self) -> None:
         """From here on time counts: the model is loaded."""
         self._began = time.monotonic()
+
+    def piece(self, index: int) -> None:
+        """A piece of an answer has come; it counts as one token until the answer's are known."""
+        self._pieces[index] += 1
+        self.tokens += 1
+
+    def answer(self, index: int, tokens: int) -> None:
+        """An answer is whole."""
+        self.tokens += tokens - self._pieces.pop(index, 0)
 
     @property
     def seconds(self) -> float:

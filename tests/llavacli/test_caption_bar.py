@@ -61,3 +61,14 @@ def test_the_line_is_no_wider_than_the_terminal_however_long_the_run(
     assert len(lines) == 3
     assert max(map(len, lines)) < int(columns)
     assert ["█" in line or "░" in line for line in lines] == [has_bar] * 3
+
+
+def test_an_answer_counts_by_its_tokens_and_before_that_by_its_pieces() -> None:
+    found = Tally(2, skipped=0, failed_before=0)
+    for index in (0, 1, 0):
+        found.piece(index)
+    assert found.tokens == 3
+    found.answer(0, 7)
+    assert found.tokens == 8
+    found.answer(1, 1)
+    assert found.tokens == 8

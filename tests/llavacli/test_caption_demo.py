@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import struct
 import sys
@@ -53,8 +54,8 @@ def bomb() -> bytes:
 @pytest.mark.slow
 def test_captions_are_what_describe_says(photos: Path) -> None:
     names = sorted(str(path) for path in photos.iterdir())
-    how = ["-q", "--device", "cpu", "--dtype", "float32", "--max-tokens", "24", "--tokens"]
-    described = process([*LLAVACLI, "describe", "--json", *how, *names], timeout=120)
+    how = ["--device", "cpu", "--dtype", "float32", "--max-tokens", "24", "--tokens"]
+    described = process([*LLAVACLI, "describe", "-q", "--json", *how, *names], timeout=120)
     captioned = process([*LLAVACLI, "caption", "photos", "-o", "out.jsonl", "-b", "4", *how], timeout=120)
     assert (described.returncode, captioned.returncode) == (3, 3)
     ours = [json.loads(line) for line in Path("out.jsonl").read_text().splitlines()]
@@ -63,6 +64,10 @@ def test_captions_are_what_describe_says(photos: Path) -> None:
     assert {each["source"]: [each[name] for name in kept] for each in ours} == {
         each["source"]: [each[name] for name in kept] for each in theirs
     }
+    rates = re.search(r"([\d.]+) captions/s, (\d+) tokens/s", captioned.stderr.decode())
+    assert rates is not None
+    lengths = [each["usage"]["completion_tokens"] for each in ours if not each["error"]]
+    assert float(rates[2]) / float(rates[1]) == pytest.approx(sum(lengths) / len(lengths), rel=0.1)
     codes = {each["source"]: each["error"]["code"] for each in ours if each["error"]}
     assert codes == {
         "photos/empty.png": "input_unreadable",
