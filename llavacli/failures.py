@@ -27,6 +27,16 @@ EXIT_CODES = {  # by the code that the record gives the error
 }
 
 
+PYDANTICS = {  # what it says of a value, and what we do
+    r"Value error, |, unable to (parse string as an? \w+|interpret input)": "",
+    r"Input should be a valid integer": "must be a whole number",
+    r"Input should be a valid number": "must be a number",
+    r"Input should be a valid boolean": "must be true or false",
+    r"Input should be greater than or equal to": "must be at least",
+    r"Input should be less than or equal to": "must be at most",
+}
+
+
 class UsageError(Exception):
     """The command line, the environment or a config file asks for what cannot be."""
 
@@ -98,7 +108,8 @@ def usage_failure(error: Any) -> Failure:
     """A mistake that Typer found in the arguments or the environment, with what may have been meant."""
     context = getattr(error, "ctx", None)
     what = error.message if getattr(error, "possibilities", None) else error.format_message()
-    what = re.sub(r"Value error, |, unable to parse string as an? \w+", "", what)  # pydantic's way to say it
+    for pattern, words in PYDANTICS.items():
+        what = re.sub(pattern, words, what)
     what = what[:1].lower() + what[1:].rstrip(".")
     parameter = getattr(error, "param", None)
     if context is not None and parameter is not None:

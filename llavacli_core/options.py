@@ -20,9 +20,12 @@ def _within(
     if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)) or math.isnan(value):
         raise BadOption(f"{name} must be a {'whole ' if whole else ''}number, not {value!r}", hint=_flag(name))
     if not low <= value <= high or (open_low and value == low):
-        bound = f"above {low:g}" if open_low else f"at least {low:g}"
-        ceiling = "" if high == math.inf else f" and at most {high:g}"
-        raise BadOption(f"{name} must be {bound}{ceiling}, not {value:g}", hint=_flag(name))
+        lowest, highest, given = (
+            f"{number:g}" if isinstance(number, float) else str(number) for number in (low, high, value)
+        )
+        bound = f"above {lowest}" if open_low else f"at least {lowest}"
+        ceiling = "" if high == math.inf else f" and at most {highest}"
+        raise BadOption(f"{name} must be {bound}{ceiling}, not {given}", hint=_flag(name))
 
 
 def _flag(name: str) -> str:

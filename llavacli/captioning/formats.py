@@ -17,6 +17,7 @@ from llavacli.captioning.outcome import Outcome
 from llavacli.captioning.picture import Picture
 from llavacli.captioning.provenance import LENGTH
 from llavacli.render import record
+from llavacli.sources import STDIN, is_url
 
 LONGEST = 2**31 - 1  # characters of a value in CSV: a prompt may have more than the module's 131072
 SEPARATORS = {";": "semicolons", "\t": "tabs"}  # of spreadsheets, in countries where the comma is in numbers
@@ -25,12 +26,13 @@ COLUMNS = ("source", "text", "prompt", "finish_reason", "error", "model", "revis
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """What a row says: of which picture it is, and what made the caption, or that there is none."""
+    """What a row says: of which picture it is, and what made the caption, or the code of the error in its place."""
 
     key: str
     prompt: str | None
     text: str | None
     fingerprint: str | None
+    error: str | None = None
 
 
 class Strange(Exception):
@@ -75,7 +77,7 @@ class RecordFormat:
 
     def key(self, picture: Picture) -> str:
         """See Format."""
-        return picture.path
+        return place(picture.path)
 
     def entry(self, row: bytes) -> Entry | None:
         """See Format."""
@@ -85,7 +87,14 @@ class RecordFormat:
         if found.get("schema") != record.SCHEMA or not isinstance(found.get("source"), str):
             raise Strange
         text = found.get("text") if found.get("status") == "ok" else None
-        return Entry(key=found["source"], prompt=found.get("prompt"), text=text, fingerprint=found.get("fingerprint"))
+        error = found.get("error")
+        return Entry(
+            key=place(found["source"]),
+            prompt=found.get("prompt"),
+            text=text,
+            fingerprint=found.get("fingerprint"),
+            error=error.get("code") if isinstance(error, dict) else None,
+        )
 
     def may_begin(self, torn: bytes) -> bool:
         """See Format."""
@@ -110,7 +119,7 @@ class CsvFormat:
 
     def key(self, picture: Picture) -> str:
         """See Format."""
-        return picture.path
+        return place(picture.path)
 
     def split(self, data: bytes) -> tuple[list[bytes], bytes]:
         """See Format. A row ends where a line does, unless that is within quotes."""
@@ -136,7 +145,13 @@ class CsvFormat:
             raise Strange(_remedy(line)) from error
         if tuple(values) == COLUMNS:  # however a spreadsheet has quoted it
             return None
-        return Entry(key=source, prompt=prompt or None, text=None if error else text, fingerprint=fingerprint or None)
+        return Entry(
+            key=place(source),
+            prompt=prompt or None,
+            text=None if error else text,
+            fingerprint=fingerprint or None,
+            error=error or None,
+        )
 
     def may_begin(self, torn: bytes) -> bool:
         """See Format. Without a header, nothing tells."""
@@ -206,6 +221,14 @@ class MetadataFormat:
         if outcome.text is None:
             return None
         return record.line({"file_name": self.key(outcome.item.picture), "text": outcome.text.strip()}).encode()
+
+
+def place(source: str) -> str:
+    """Where a source is, however its path is spelt; what is above a link is not told from what is above its end."""
+    if source == STDIN or is_url(source):
+        return source
+    path = os.path.join(os.getcwd(), source)
+    return path if os.pardir in path.split(os.sep) else os.path.normpath(path)
 
 
 def _is_json(torn: bytes) -> bool:

@@ -18,7 +18,7 @@ class Journal:
     def __init__(self, path: str, others: tuple[str, ...] = ()) -> None:
         self._ledger = Ledger(path, lines)
         self._made_by: dict[tuple[str, str], str | None] = {}
-        self._failed: set[str] = set()
+        self._failed: dict[str, str] = {}  # why
         self._owners: dict[str, str] = {}
         for other in others:
             with suppress(OSError), open(other, "rb") as file:
@@ -43,6 +43,10 @@ class Journal:
         """Whether the last try at a picture has failed."""
         return key in self._failed
 
+    def failed_with(self, key: str) -> str | None:
+        """The code of the error that it ended with then."""
+        return self._failed.get(key)
+
     def owner(self, key: str) -> str | None:
         """The name of the picture that a caption is of; None if it is not known."""
         return self._owners.get(key)
@@ -63,10 +67,10 @@ class Journal:
     def _add(self, entry: dict[str, Any]) -> None:
         self._owners[entry["file_name"]] = entry["picture"]
         if entry["error"] is None:
-            self._failed.discard(entry["file_name"])
+            self._failed.pop(entry["file_name"], None)
             self._made_by[entry["file_name"], entry["sha256"]] = entry["fingerprint"]
         else:
-            self._failed.add(entry["file_name"])
+            self._failed[entry["file_name"]] = entry["error"]["code"]
 
 
 def _digest(text: str) -> str:

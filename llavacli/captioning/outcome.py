@@ -34,6 +34,9 @@ class Sink(Protocol):
     def state(self, item: Item) -> State:
         """What an earlier run has left of an item."""
 
+    def failed_with(self, item: Item) -> str | None:
+        """The code of the error that an item's last try ended with, of one that has failed."""
+
     def is_stale(self, item: Item, fingerprint: str) -> bool:
         """Whether a caption that is there is known to be made by something else."""
 

@@ -26,6 +26,10 @@ class Printed:
         """See Sink."""
         return "missing"
 
+    def failed_with(self, item: Item) -> str | None:
+        """See Sink."""
+        return None
+
     def is_stale(self, item: Item, fingerprint: str) -> bool:
         """See Sink."""
         return False

@@ -102,6 +102,8 @@ def run_batch(tasks: Sequence[Task], engine: core.Engine, run: Run, pool: core.W
             else:
                 if failure(event.error).concerns_all:
                     raise event.error
+                if run.has_failed_enough:  # what is not kept is tried again
+                    continue
                 failures.append(run.refuse(open_tasks.pop(index), event.error, engine.info))
                 if run.has_failed_enough:
                     events.stop()

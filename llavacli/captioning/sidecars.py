@@ -87,6 +87,11 @@ class Sidecars:
             return "done"
         return "failed" if folder is not None and folder.journal.has_failed(os.path.basename(sidecar)) else "missing"
 
+    def failed_with(self, item: Item) -> str | None:
+        """See Sink."""
+        folder = self._folder(item.picture)
+        return None if folder is None else folder.journal.failed_with(os.path.basename(self._naming.of(item.picture)))
+
     def is_stale(self, item: Item, fingerprint: str) -> bool:
         """See Sink."""
         folder, sidecar = self._folder(item.picture), self._naming.of(item.picture)

@@ -41,6 +41,13 @@ class Table:
             return "failed"
         return "missing"
 
+    def failed_with(self, item: Item) -> str | None:
+        """See Sink."""
+        errors = [entry.error for _, entry in self._of(item) if entry.error is not None]
+        if errors or self._journal is None:
+            return errors[-1] if errors else None
+        return self._journal.failed_with(self._form.key(item.picture))
+
     def is_stale(self, item: Item, fingerprint: str) -> bool:
         """See Sink. What a run that was ended had replaced already, but not cleared away, is replaced."""
         made_by = {place: self._fingerprint(entry) for place, entry in self._of(item) if entry.text is not None}

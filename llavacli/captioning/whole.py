@@ -20,7 +20,7 @@ from llavacli.captioning.running import Rows, Run, check_first, run_batch, run_k
 from llavacli.captioning.sharding import Shard, parse
 from llavacli.captioning.tally import Tally
 from llavacli.captioning.wording import wording_of
-from llavacli.failures import READER_GONE, SOME_FAILED, Failure, UsageError, overall
+from llavacli.failures import READER_GONE, Failure, UsageError, overall
 from llavacli.options import GenerationOptions, ModelOptions, RecordOptions, TerminalOptions
 from llavacli.render.record import unloaded
 from llavacli.request import question_of
@@ -55,14 +55,14 @@ def caption_all(
     with outputs.opened(options, records, terminal.color, pictures, shard) as out:
         stopper.restore = out.close  # a file that holds nothing yet is not left behind
         to_do = _planned(items, out, options, made_by, model, notes)
-        tally = Tally(len(to_do.tasks), skipped=to_do.skipped, failed_before=to_do.failed_before)
+        tally = Tally(len(to_do.tasks), skipped=to_do.skipped, failed_before=len(to_do.failed_before))
         bar = Bar(tally, notes, is_free=not out.is_terminal)
         stopper.restore = lambda: _let_go(bar, out)
         run = Run(asker, made_by, tally, bar, notes, stopper, rows, options.max_failures)
         with _summed_up(tally, bar, notes):
             failures = _all(to_do, run, model)
-        out.finished = stopper.signum is None
-    return overall(failures, len(items)) or (SOME_FAILED if tally.failed_before else 0)
+        out.finished = True
+    return overall([*failures, *to_do.failed_before], len(items))
 
 
 def _pictures(

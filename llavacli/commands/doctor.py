@@ -73,14 +73,14 @@ Works = Sequence[tuple[Request, "core.Work"]]
 def _works(
     processor: core.Processor | core.CaptionProcessor, requests: Sequence[Request], question: Question, notes: Notes
 ) -> tuple[Works, int]:
-    """The requests that can be read with what each asks of the network, and the exit code for the others."""
+    """The requests that the model can be asked, with what each takes, and the exit code for the others."""
     works, failures = [], []
     for request in requests:
         try:
             works.append((request, _work(processor, request, question)))
         except Exception as error:
             what = failure(error)
-            if not what.of_source:
+            if what.concerns_all:
                 raise
             notes.error(what.about(request.title) if len(requests) > 1 else what, error)
             failures.append(what)
@@ -148,6 +148,7 @@ def _work(processor: core.Processor | core.CaptionProcessor, request: Request, q
     if error is not None:
         raise error
     prepared = processor.prepare(question.messages(request, processor.info))
+    processor.check_fits(prepared)
     return core.work_of(processor, prepared, question.sampling)
 
 

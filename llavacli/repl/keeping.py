@@ -85,7 +85,10 @@ class Keeper:
         try:
             if self._saved is None:
                 self._saved = self.store.begin(self.header)
+            before = self._saved.id
             write(self._saved)
+            if before not in (None, self._saved.id):
+                self._warn(f"another process went on with {before}; this one goes on as {self._saved.id}")
         except StoreError as error:
             self.keeping, self._saved = False, None
             self._warn(f"from here on the conversation is not kept: {error}")

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from llavacli.captioning.formats import place
 from tests.llavacli.conftest import picture
 from tests.llavacli.running import Run
 
@@ -516,3 +517,35 @@ def test_the_sidecars_ending_may_be_left_out(ask: Run, photos: Path) -> None:
     assert ask("caption", "-q", "photos", "--sidecar=.note").returncode == 0
     names = set(os.listdir("photos"))
     assert {"a2.txt", "a2.cap", "a2.note"} <= names
+
+
+@pytest.mark.parametrize(
+    "output", [["-o", "out.jsonl"], ["-o", "out.csv"], ["-o", "photos/metadata.jsonl"], ["--sidecar"]]
+)
+def test_a_run_that_is_repeated_ends_as_it_did(ask: Run, photos: Path, output: list[str]) -> None:
+    unread = {"fail": dict.fromkeys(("a2.png", "a10.png", "c.jpg"), "input_unreadable")}
+    for script in (unread, {}):
+        assert ask("caption", "photos", *output, script=script).returncode == 4
+    assert ask("caption", "photos", *output, "--retry-failed", script={}).returncode == 0
+    assert ask("caption", "photos", *output, script={}).returncode == 0
+    mixed = {"fail": {"a2.png": "input_unreadable", "a10.png": "too_long"}}
+    again = [*output, "--existing", "overwrite"]
+    assert ask("caption", "photos/a2.png", "photos/a10.png", *again, script=mixed).returncode == 3
+
+
+@pytest.mark.parametrize("output", ["out.jsonl", "out.csv"])
+def test_a_picture_is_the_same_however_its_path_is_spelt(ask: Run, photos: Path, output: str) -> None:
+    for spelling in ("photos", "./photos/", str(photos.absolute()), "photos//sub/.."):
+        result = ask("caption", "-q", spelling, "-o", output)
+        assert result.returncode == 0
+    assert len(Path(output).read_text().splitlines()) in (6, 7)  # a path through .. may lead past a link
+    assert [place(source) for source in ("https://example.org/./a.png", "-")] == ["https://example.org/./a.png", "-"]
+
+
+@pytest.mark.parametrize("batch", ["1", "3"])
+def test_no_more_failures_are_kept_than_are_allowed(ask: Run, photos: Path, batch: str) -> None:
+    script = {"fail": dict.fromkeys(("a2.png", "a10.png", "c.jpg"), "input_unreadable")}
+    result = ask("caption", "photos", "-b", batch, "--max-failures", "2", "-o", "out.jsonl", script=script)
+    assert result.returncode == 3
+    assert "2 failed (2 input_unreadable), 1 not done" in result.stderr.decode()
+    assert len(rows("out.jsonl")) == 2

@@ -128,6 +128,19 @@ def test_a_signal_leaves_whole_captions_only(photos: Path, signum: int, code: in
     assert len({row["source"] for row in rows("out.jsonl")}) == len(rows("out.jsonl")) == COUNT
 
 
+def test_what_a_run_has_replaced_when_a_signal_comes_is_gone(photos: Path) -> None:
+    process([*SCRIPTED, "caption", "-q", "photos", "-o", "out.jsonl"])
+    again = ("-q", "photos", "-o", "out.jsonl", "-p", "Why?", "--existing", "overwrite")
+    running = start(*again, script={"slow": 0.02})
+    until(lambda: Path("out.jsonl").read_bytes().count(b"\n") > COUNT + 2)
+    running.send_signal(signal.SIGINT)
+    running.communicate(timeout=30)
+    assert running.returncode == 130
+    found = rows("out.jsonl")
+    assert len({row["source"] for row in found}) == len(found) == COUNT
+    assert 2 < sum(row["prompt"] == "Why?" for row in found) < COUNT
+
+
 @pytest.mark.parametrize("args", [["-o", "out.jsonl"], ["-o", "out.csv"], ["--sidecar"]], ids=str)
 def test_out_of_room_it_is_74_and_no_row_is_torn(photos: Path, args: list[str]) -> None:
     """A limit on the size of files stands in for a full disk."""

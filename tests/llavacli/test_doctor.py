@@ -140,6 +140,12 @@ def test_pictures_that_cannot_be_read_do_not_keep_the_others(here: Run, model: s
     assert (result.returncode, result.stdout) == (4, b"")
 
 
+def test_a_prompt_that_is_too_long_is_no_fit(here: Run, model: str) -> None:
+    result = here("doctor", "--json", "-m", model, "-p", "word " * 9000, "a.png")
+    assert (result.returncode, result.stdout) == (6, b"")
+    assert b"positions for prompt and answer (hint: " in result.stderr
+
+
 def test_names_that_no_shell_takes_as_they_are(here: Run, model: str, home: Path) -> None:
     names = [b"two\nlines.png", b"it's \xff\\.png", "\u202egnp.png".encode(), b"-dash $x.png"]
     for name in names:
