@@ -104,7 +104,9 @@ def ls(
     import llavacli_core as core
     from llavacli.render.models import list_aliases, list_models
 
-    _, output = _streams(terminal)
+    notes, output = _streams(terminal)
+    if cache_dir is not None and not os.path.isdir(os.path.expanduser(cache_dir)):
+        notes.warning(f"--cache-dir {cache_dir}: there is no such folder")
     models = list(core.list_models(cache_dir))
     if aliases:
         list_aliases(core.aliases(), {model.id: model for model in models}, output, json=json)

@@ -150,6 +150,8 @@ def search(words: Words, *, limit: Limit = None, json: Json = False, terminal: T
     from llavacli.render.listing import list_hits
     from llavacli.sessions.store import Store
 
+    if not "".join(words).strip():
+        raise UsageError("there is nothing to search for", hint="name some words of a turn, or of a picture's name")
     notes, output = _streams(terminal)
     most = _most(limit, output, json=json)
     hits = Store.open().search(" ".join(words), limit=None if most is None else most + 1)

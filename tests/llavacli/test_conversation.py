@@ -225,7 +225,7 @@ def test_settings_are_checked_as_the_flags_are(chat: Conversation) -> None:
     assert dict(chat.settings())["temperature"] == "0"
 
 
-def test_it_is_kept_and_goes_on(chat: Conversation, database: Path) -> None:
+def test_it_is_kept_and_goes_on(chat: Conversation, database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     chat.set_system("Be brief.")
     chat.attach(SHAPES)
     hear(chat.ask("How many shapes are there?"))
@@ -245,8 +245,11 @@ def test_it_is_kept_and_goes_on(chat: Conversation, database: Path) -> None:
     whole = hear(later.go_on()).text
     assert hear(later.ask("What colour is the circle?")).text == afresh(later, max_tokens=48)
     assert later.keeper.id == found.id
+    said = list[str]()
+    monkeypatch.setattr(chat.keeper, "_warn", said.append)
     assert hear(chat.retry()).text == whole
     assert chat.keeper.id != found.id  # another process has gone on with it meanwhile
+    assert said == [f"another process went on with {found.id}; this one goes on as {chat.keeper.id}"]
 
 
 def test_nothing_is_kept_unless_it_should_be(database: Path) -> None:

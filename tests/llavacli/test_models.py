@@ -374,3 +374,9 @@ def test_completion_knows_aliases_and_the_cache(pulled, here):
 
     assert NAME in model_names("org")
     assert "llava-1.5-7b" in model_names("llava-1")
+
+
+def test_a_cache_that_is_not_there_is_said(here, home):
+    result = here("models", "ls", "--cache-dir", "nowhere")
+    assert (result.returncode, result.stdout.count(b"\n")) == (0, 1)
+    assert b"warning: --cache-dir nowhere: there is no such folder" in result.stderr
