@@ -57,6 +57,9 @@ def test_an_empty_store_says_so(here: Run, home: Path) -> None:
     for command in ("show", "export"):
         assert here("sessions", command).returncode == 2
     assert here("sessions", "search", "x").returncode == 0
+    empty = here("sessions", "search", " ")
+    assert (empty.returncode, empty.stdout) == (2, b"")
+    assert b"there is nothing to search for" in empty.stderr
     assert here("sessions", "rm", "--all", "--yes").returncode == 0
     assert not (home / "home").exists()
 
