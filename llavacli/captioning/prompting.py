@@ -49,7 +49,10 @@ def prompts_of(prompt: str | None, options: WordOptions, seed: int | None) -> Pr
             )
         return Prompts([prompt], "first", 0)
     if prompt is not None:
-        raise UsageError("--prompt and --prompt-file exclude each other", hint="leave one out; LLAVACLI_PROMPT and config files set --prompt, too")
+        raise UsageError(
+            "--prompt and --prompt-file exclude each other",
+            hint="leave one out; LLAVACLI_PROMPT and config files set --prompt, too",
+        )
     return Prompts(_read(options.prompt_file), options.per_image, seed or 0)
 
 
