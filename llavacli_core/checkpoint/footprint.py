@@ -9,13 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from llavacli_core.checkpoint.activations import batches, connecting, encoding, prefilling, widening
-from llavacli_core.checkpoint.host import widens
+from llavacli_core.checkpoint.host import orders, widens
 from llavacli_core.checkpoint.parts import ITEMSIZES, Part, cache_bytes, parts_of
 from llavacli_core.config import CaptionerConfig, EncoderConfig, ModelConfig
 from llavacli_core.schemes import Scheme, quantizes
 
 MIB = 2**20
 BLOCK = 256  # positions by which a KV cache grows, as `nn.cache` has it
+FIRST_WORDS = 8  # tokens, until weights are put into oneDNN's order, as `nn.linear` has it
 REMAP_BYTES = 64 * MIB  # source pages that loading keeps mapped at most, as `checkpoint.load` has it
 FAULT_AROUND = 64 * 2**10  # Linux maps so much of a file around a page that is touched
 # glibc gives the top of its heap back once this much of it is free (M_TRIM_THRESHOLD follows M_MMAP_THRESHOLD up to
@@ -35,6 +36,7 @@ class Form:
     scheme: Scheme | None = None
     attention: str = "sdpa"
     widened: bool = False  # prompts in a 16-bit format are multiplied in float32, as `nn.product` has it
+    ordered: bool = False  # weights are put into oneDNN's order, one matrix after the other, as `nn.linear` has it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,10 +94,10 @@ def footprint(config: ModelConfig | CaptionerConfig, form: Form, work: Work) -> 
         asked = work.prompt * work.rows * cache_bytes(config, itemsize) * config.decoder.num_hidden_layers
     held, kept = pixels + features, _kept(form, max(encoding_bytes, prefill))
     peak, overhead = max(
-        (weights + cache + held, kept),
+        (weights + cache + held + (_ordering(config, form) if work.answer > FIRST_WORDS else 0), kept),
         (weights - from_disk + _loading(config, form), min(kept, OPENED)),
         (weights - unread + pixels + encoding_bytes, kept),
-        (weights + asked + held + (prefill if work.prompt else 0), kept),
+        (weights - mapped.get("decoder.head", 0) + asked + held + (prefill if work.prompt else 0), kept),
         key=sum,
     )
     return Footprint(
@@ -112,7 +114,15 @@ def working(config: ModelConfig | CaptionerConfig, form: Form, work: Work) -> in
 def form_of(device: str, dtype: str, scheme: Scheme | None, kernel: str) -> Form:
     """The form that a network takes on a kind of device of this computer, by an attention kernel."""
     attention = "eager" if kernel == "eager" else "sdpa"
-    return Form(device=device, dtype=dtype, scheme=scheme, attention=attention, widened=device == "cpu" and widens())
+    on_cpu = device == "cpu"
+    return Form(
+        device=device,
+        dtype=dtype,
+        scheme=scheme,
+        attention=attention,
+        widened=on_cpu and widens(),
+        ordered=on_cpu and dtype == "bfloat16" and orders(),
+    )
 
 
 def weigh(part: Part, form: Form) -> int:
@@ -137,6 +147,15 @@ def _loading(config: ModelConfig | CaptionerConfig, form: Form) -> int:
     largest = max(max([part.weights.others, *(rows * cols for rows, cols in part.weights.matrices)]) for part in copied)
     stored = largest * ITEMSIZES.get(config.dtype, 4)
     return stored if form.device == "cuda" else stored + REMAP_BYTES
+
+
+def _ordering(config: ModelConfig | CaptionerConfig, form: Form) -> int:
+    """The largest matrix, which is there twice while it is put into another order."""
+    if not form.ordered:
+        return 0
+    plain = (part for part in parts_of(config) if form.scheme is None or not quantizes(f"{part.name}.weight"))
+    sizes = [rows * cols for part in plain for rows, cols in part.weights.matrices]
+    return max(sizes, default=0) * ITEMSIZES[form.dtype]
 
 
 def _seen(config: ModelConfig | CaptionerConfig, form: Form, work: Work) -> tuple[int, int, int]:

@@ -76,6 +76,11 @@ def widens() -> bool:
     return bool(flags := processor_flags()) and "avx512bw" not in flags
 
 
+def orders() -> bool:
+    """Whether weights in bfloat16 are put into oneDNN's order once there are some words, as `nn.product` does."""
+    return "avx512bw" in (flags := processor_flags()) and "amx_tile" not in flags
+
+
 def processor_flags(cpuinfo: Path = Path("/proc/cpuinfo")) -> set[str]:
     """What an x86 processor can do, as Linux lists it; nothing elsewhere."""
     try:

@@ -14,7 +14,7 @@ from llavacli_core.checkpoint.footprint import Form, Work, footprint, weigh
 from llavacli_core.checkpoint.parts import parts_of
 from llavacli_core.checkpoint.spread import needs_of, roomy
 from llavacli_core.families.registry import family_of
-from llavacli_core.nn import cache, llava, product, slices
+from llavacli_core.nn import cache, linear, llava, product, slices
 from llavacli_core.schemes import scheme_for
 from tests.reference.captioners import PAIRS
 from tests.reference.checkpoints import config as reference_config
@@ -39,6 +39,7 @@ FORMS = [
 
 def test_constants():
     assert counted.BLOCK == cache.BLOCK
+    assert counted.FIRST_WORDS == linear.FIRST_WORDS
     assert counted.REMAP_BYTES == reader.REMAP_BYTES
     assert activations.TILES_AT_ONCE == llava.TILES_AT_ONCE
     assert (activations.SLICE, activations.SMALL) == (slices.POSITIONS, slices.SMALL)
@@ -47,6 +48,40 @@ def test_constants():
 def test_where_16_bits_are_multiplied_as_32():
     if host.processor_flags():
         assert host.widens() == product.widens(torch.zeros(1, dtype=torch.bfloat16), 1000)
+
+
+def test_where_weights_are_put_into_another_order():
+    if host.processor_flags():
+        assert host.orders() == product.blocks(torch.bfloat16)
+        assert counted.form_of("cpu", "bfloat16", None, "sdpa").ordered == host.orders()
+    assert not counted.form_of("cpu", "float32", None, "sdpa").ordered
+    assert not counted.form_of("cuda", "bfloat16", None, "sdpa").ordered
+
+
+def test_the_largest_matrix_is_there_twice_while_it_is_put_in_order():
+    largest = max(rows * cols for part in parts_of(LLAVA) for rows, cols in part.weights.matrices)
+    plain = Form(device="cpu", dtype="bfloat16")
+    few, many = Work(answer=counted.FIRST_WORDS), Work(answer=counted.FIRST_WORDS + 1)
+    cached = footprint(LLAVA, plain, many).cache - footprint(LLAVA, plain, few).cache
+    for form, twice in ((plain, 0), (replace(plain, ordered=True), 2 * largest)):
+        before, after = (counted._ordering(LLAVA, each) for each in (plain, form))
+        assert after - before == twice
+        assert footprint(LLAVA, form, few) == footprint(LLAVA, plain, few)
+        assert footprint(LLAVA, form, many).total <= footprint(LLAVA, form, few).total + twice + cached
+
+
+def test_a_head_on_disk_is_not_read_before_the_prompt_is():
+    work = Work(prompt=100_000)
+    mapped, copied = Form(device="cpu", dtype="float32"), Form(device="cpu", dtype="bfloat16")
+    (head,) = (part for part in parts_of(LLAVA) if part.name == "decoder.head")
+    alive = [
+        found.weights + found.activations - counted._prefilling(LLAVA, form, work)
+        for form in (mapped, copied)
+        for found in (footprint(LLAVA, form, work),)
+    ]
+    everything = sum(part.weights.parameters for part in parts_of(LLAVA))
+    unread = [4 * everything - alive[0], 2 * everything - alive[1]]
+    assert unread == [weigh(head, mapped), 0]
 
 
 @pytest.mark.parametrize("form", FORMS, ids=str)
