@@ -224,7 +224,7 @@ class MetadataFormat:
 
 
 def place(source: str) -> str:
-    """Where a source is, however its path is spelt; what is above a link is not told from what is above its end."""
+    """Where a source is, however its path is spelt; but `..` stays, as it may lead up from where a link leads."""
     if source == STDIN or is_url(source):
         return source
     path = os.path.join(os.getcwd(), source)

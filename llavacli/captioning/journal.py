@@ -39,12 +39,8 @@ class Journal:
         self._ledger.append(record.line(entry).encode())
         self._add(entry)
 
-    def has_failed(self, key: str) -> bool:
-        """Whether the last try at a picture has failed."""
-        return key in self._failed
-
     def failed_with(self, key: str) -> str | None:
-        """The code of the error that it ended with then."""
+        """The code of the error that the last try at a picture ended with, if it did."""
         return self._failed.get(key)
 
     def owner(self, key: str) -> str | None:

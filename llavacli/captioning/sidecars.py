@@ -81,11 +81,11 @@ class Sidecars:
 
     def state(self, item: Item) -> State:
         """See Sink."""
-        sidecar, folder = self._naming.of(item.picture), self._folder(item.picture)
+        sidecar = self._naming.of(item.picture)
         if os.path.lexists(sidecar):
             self._refuse_another(item.picture, sidecar)
             return "done"
-        return "failed" if folder is not None and folder.journal.has_failed(os.path.basename(sidecar)) else "missing"
+        return "missing" if self.failed_with(item) is None else "failed"
 
     def failed_with(self, item: Item) -> str | None:
         """See Sink."""

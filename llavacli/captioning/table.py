@@ -37,9 +37,7 @@ class Table:
         found = self._of(item)
         if any(entry.text is not None for _, entry in found):
             return "done"
-        if found or (self._journal is not None and self._journal.has_failed(self._form.key(item.picture))):
-            return "failed"
-        return "missing"
+        return "failed" if found or self.failed_with(item) is not None else "missing"
 
     def failed_with(self, item: Item) -> str | None:
         """See Sink."""

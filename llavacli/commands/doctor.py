@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from llavacli import loading
-from llavacli.failures import TOO_BIG, failure, overall
+from llavacli.asking import ask_all
+from llavacli.failures import TOO_BIG, Failure
 from llavacli.options import OUTPUT, GenerationOptions, ModelOptions, TerminalOptions, flag, spelt
 from llavacli.render.doctor import Checkup, advised, report, shown
 from llavacli.render.record import line
@@ -54,12 +56,13 @@ def doctor(
     question = question_of(generation, [])
     checkup, code = None, 0
     if model.model or sources:
-        processor = loading.load_processor(model, notes)
         requests = grouped(named(sources), together=together) if sources else []
-        works, code = _works(processor, requests, question, notes)
-        if requests and not works:
+        load = cache(lambda: loading.load_processor(model, notes))
+        asked = Asked(question)
+        code = ask_all(requests, load, asked.attempt, asked, notes)
+        if requests and not asked.works:
             return code
-        checkup = _checked(processor, works, question, model, generation, together=together)
+        checkup = _checked(load(), asked, model, generation, together=together)
     found = report(core.environment(), checkup, output)
     output.write(line(found) if json else shown(found))
     if checkup is None:
@@ -67,30 +70,26 @@ def doctor(
     return TOO_BIG if checkup is not None and not checkup.wanted.fits else code
 
 
-Works = Sequence[tuple[Request, "core.Work"]]
+class Asked:
+    """The requests that the model can be asked, and what each takes of the network."""
 
+    def __init__(self, question: Question) -> None:
+        self.question = question
+        self.requests: list[Request] = []
+        self.works: list[core.Work] = []
 
-def _works(
-    processor: core.Processor | core.CaptionProcessor, requests: Sequence[Request], question: Question, notes: Notes
-) -> tuple[Works, int]:
-    """The requests that the model can be asked, with what each takes, and the exit code for the others."""
-    works, failures = [], []
-    for request in requests:
-        try:
-            works.append((request, _work(processor, request, question)))
-        except Exception as error:
-            what = failure(error)
-            if what.concerns_all:
-                raise
-            notes.error(what.about(request.title) if len(requests) > 1 else what, error)
-            failures.append(what)
-    return works, overall(failures, len(requests))
+    def attempt(self, processor: core.Processor | core.CaptionProcessor, request: Request) -> None:
+        """Take in a request."""
+        self.works.append(_work(processor, request, self.question))
+        self.requests.append(request)
+
+    def failed(self, request: Request, failure: Failure, info: core.ModelInfo | None) -> None:
+        """Nothing: the report is about the others."""
 
 
 def _checked(
     processor: core.Processor | core.CaptionProcessor,
-    works: Works,
-    question: Question,
+    asked: Asked,
     model: ModelOptions,
     generation: GenerationOptions,
     *,
@@ -100,21 +99,19 @@ def _checked(
     import llavacli_core as core
 
     placement = loading.placement(model)
-    requests = [request for request, _ in works]
-    asked = [work for _, work in works] or [core.Work()]
     wanted, work = max(
-        ((core.fit(processor, work, placement=placement), work) for work in asked),
+        ((core.fit(processor, work, placement=placement), work) for work in asked.works or [core.Work()]),
         key=lambda pair: pair[0].footprint.total,
     )
     choices = core.fits(processor, work, placement=placement)
     best = core.best_fit(choices, wanted)
     smaller = None
-    if not wanted.fits and requests:
-        smaller = _smaller(processor, requests, question, placement)
+    if not wanted.fits and asked.works:
+        smaller = _smaller(processor, asked.requests, asked.question, placement)
     flags = _flags(model, generation, best, smaller)
     if flags is not None and together:
         flags.append("--together")
-    names = [source.name for each in requests for source in each.sources]
+    names = [source.name for each in asked.requests for source in each.sources]
     return Checkup(
         model=processor.info,
         work=work,
@@ -144,9 +141,6 @@ def _work(processor: core.Processor | core.CaptionProcessor, request: Request, q
     """What a request asks of the network."""
     import llavacli_core as core
 
-    error = request.error()
-    if error is not None:
-        raise error
     prepared = processor.prepare(question.messages(request, processor.info))
     processor.check_fits(prepared)
     return core.work_of(processor, prepared, question.sampling)

@@ -70,7 +70,7 @@ def load_weights(
         form = form_of(device.type, str(dtype).removeprefix("torch."), scheme, kernel)
         layout = spread(config, placement, device, form, sizes_of(network, plan, dtype.itemsize, scheme))
     filled = partial(fill, dtype=dtype, quantize=placement.quantize, arithmetic=config.arithmetic)
-    with memory_for("the weights", device, hint="--dtype bfloat16, or a smaller model"):
+    with memory_for("the weights", device, hint="--dtype bfloat16 or a smaller model"):
         if layout is None or layout.whole:
             only = device if layout is None else torch.device(layout.first)
             filled(network, plan, lambda _: only)

@@ -38,7 +38,7 @@ from llavacli_core.nn.encoder_decoder import EncoderDecoder
 from llavacli_core.nn.llava import Llava
 from llavacli_core.options import Placement, Sampling
 
-SMALLER = "a smaller --max-memory, so that fewer layers stay there, --quant, or a smaller --max-tokens"
+SMALLER = "a smaller --max-memory, so that fewer layers stay there, --quant or a smaller --max-tokens"
 
 
 class Engine:

@@ -25,7 +25,7 @@ ROWS = 16  # below, converting the weights costs more than it saves
 # Zen 5, whose vectors MKL fills by half, by 2.2 x.
 FEW = 128
 LARGE = 2**20  # bytes of a matrix
-LONG = {True: 2**20, False: 2**23}  # multiplications, where it is faster by MUCH and where it is not
+LONG, LONGER = 2**20, 2**23  # multiplications, where it is faster by MUCH and where it is not
 MUCH = 1.4
 TRIALS = 8  # a tenth of a millisecond each
 
@@ -82,7 +82,7 @@ def long() -> float:
         return math.inf
     x, weight = torch.ones(FEW, 256), torch.ones(256, 256)
     seconds = {way: min(_timed(way, x, weight) for _ in range(TRIALS)) for way in (F.linear, _by_onednn)}
-    return LONG[seconds[F.linear] > MUCH * seconds[_by_onednn]]
+    return LONG if seconds[F.linear] > MUCH * seconds[_by_onednn] else LONGER
 
 
 def _timed(way: Callable[[Tensor, Tensor, None], Tensor], x: Tensor, weight: Tensor) -> float:
