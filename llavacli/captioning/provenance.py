@@ -41,14 +41,16 @@ def provenance(asker: Asker, generation: GenerationOptions, model: ModelOptions)
 
 
 def _identity(info: core.ModelInfo) -> Mapping[str, Any]:
-    """Which weights: the revision, or of a folder, what its files look like from outside."""
-    return {"id": info.id, "revision": info.revision, "template": info.template, "files": _files(info.id)}
+    """Which weights: the revision, or of a folder, where it is and what its files look like from outside."""
+    made_by = {"id": info.id, "revision": info.revision, "template": info.template, "files": list[object]()}
+    folder = os.path.realpath(info.id)
+    if info.revision is not None or not os.path.isfile(os.path.join(folder, "config.json")):  # of the Hub, or built in
+        return made_by
+    return {**made_by, "id": folder, "files": _files(folder)}
 
 
 def _files(folder: str) -> list[tuple[str, int, int]]:
-    """Name, size and time of a folder's files; empty for what is no folder."""
-    if not os.path.isdir(folder):
-        return []
+    """Name, size and time of a folder's files."""
     with os.scandir(folder) as entries:
         files = [(entry.name, entry.stat()) for entry in entries if entry.is_file() and entry.name[0] != "."]
     return sorted((name, status.st_size, status.st_mtime_ns) for name, status in files)

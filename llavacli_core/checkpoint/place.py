@@ -10,6 +10,7 @@ import torch
 from llavacli_core.checkpoint.host import dtype_for, host_memory
 from llavacli_core.errors import BadOption, OutOfMemory
 
+WORDS = ("can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED")  # of errors that are about memory
 UNKNOWN = 8 * 2**30  # bytes, where a system does not say how many are free
 
 
@@ -47,8 +48,8 @@ def memory_for(purpose: str, device: torch.device, hint: str) -> Iterator[None]:
         yield
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise OutOfMemory(f"not enough memory on {device} for {purpose}", hint=hint) from error
-    except RuntimeError as error:  # what torch's allocator raises on a CPU has no class of its own
-        if "can't allocate memory" not in str(error):
+    except RuntimeError as error:  # what torch's allocator raises on a CPU, and cuBLAS, has no class of its own
+        if not any(word in str(error) for word in WORDS):
             raise
         raise OutOfMemory(f"not enough memory on {device} for {purpose}", hint=hint) from error
 

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from llavacli_core.checkpoint.place import memory_for
 from llavacli_core.engine.ahead import Ahead
 from llavacli_core.engine.drafts import Drafts
+from llavacli_core.engine.forward import FEWER
 from llavacli_core.engine.generate import Stopped, Stopwatch, done
 from llavacli_core.engine.request import Request
 from llavacli_core.engine.sampling import Chooser
@@ -50,7 +52,7 @@ class Ready:
         return len(self.request.token_ids) + self.settled.limit
 
 
-@dataclass
+@dataclass(eq=False)
 class Underway:
     """An admitted request; put aside when memory fails, it waits for its turn again with what it has said."""
 
@@ -82,6 +84,7 @@ class Batch:
         self.together: Together[Transcript] = Together(engine.network, rows, drafts)
         self.waiting: deque[Underway] = deque()
         self.running: dict[Answering[Transcript], Underway] = {}
+        self.aside: set[Underway] = set()  # those that have begun, and wait until there is memory for them again
 
     @property
     def is_busy(self) -> bool:
@@ -146,7 +149,8 @@ class Batch:
             yield from self.interrupt()
 
     def interrupt(self) -> Generator[Numbered]:
-        """End every request that runs."""
+        """End every request that was begun."""
+        self.running |= {under.answering: under for under in self.aside if under.answering is not None}
         ended = [(answering, answering.tally.end("interrupted")) for answering in list(self.running)]
         self.together.drop_ended()
         yield from self._tell(ended)
@@ -177,7 +181,8 @@ class Batch:
         """Let a group run from now on. Where it fails to start, by halves, until the one is found that it fails for."""
         try:
             started = start()
-            answers = [self._answering(under, started.logits[row : row + 1]) for row, under in enumerate(group)]
+            with memory_for(f"{len(group)} answers", self.engine.device, FEWER):
+                answers = [self._answering(under, started.logits[row : row + 1]) for row, under in enumerate(group)]
             shown = self.together.join(started.rows, started.logits, answers)
         except CoreError as error:
             yield from self._not_started(group, shared, error)
@@ -186,6 +191,7 @@ class Batch:
             under.cached = cached if under.answering is None else under.cached
             under.answering = answering
             self.running[answering] = under
+            self.aside.discard(under)
         yield from self._tell(shown)
 
     def _not_started(self, group: Sequence[Underway], shared: int, error: CoreError) -> Generator[Numbered]:
@@ -199,9 +205,11 @@ class Batch:
         self.scheduler.retire(under.ready.index)
         if isinstance(error, OutOfMemory) and self.running:
             self.scheduler.rows = len(self.running)  # it waits until one of these has ended
-            under.watch.laps.clear()
+            if under.answering is None:
+                under.watch.laps.clear()
             self.waiting.appendleft(under)
         else:
+            self.aside.discard(under)
             yield under.ready.index, Failed(error)
 
     def _answering(self, under: Underway, logits: Tensor) -> Answering[Transcript]:
@@ -223,6 +231,7 @@ class Batch:
                 self.scheduler.retire(under.ready.index)
                 if staying:
                     self.waiting.appendleft(under)
+                    self.aside.add(under)
                 else:
                     yield under.ready.index, Failed(error)
             self.scheduler.rows = max(staying, 1)

@@ -12,7 +12,7 @@ from llavacli_core.engine.opening import Open, Opener
 from llavacli_core.engine.prepared import Prepared, PreparedImage
 from llavacli_core.engine.request import Request
 from llavacli_core.engine.settled import Settled, settle
-from llavacli_core.errors import BadOption, BrokenModel, InputError
+from llavacli_core.errors import BadOption, BrokenModel, InputError, TooLong
 from llavacli_core.hub.locate import Located
 from llavacli_core.messages import Image, Message, listed
 from llavacli_core.options import Sampling
@@ -79,7 +79,12 @@ class CaptionProcessor:
         )
 
     def check_fits(self, request: Request) -> None:
-        """A start token always fits."""
+        """Raise TooLong unless what the caption begins with leaves room for a token: a long one may be gone on with."""
+        tokens, have = len(request.token_ids), self.description.model.decoder.positions
+        if tokens >= have:
+            raise TooLong(
+                f"the caption has {tokens} tokens, and this model has {have} positions", hint="caption the picture anew"
+            )
 
     def settled(self, request: Request, sampling: Sampling) -> Settled:
         """What holds for the answer to a request: the sampling, filled in by what the checkpoint asks for."""

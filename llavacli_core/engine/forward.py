@@ -62,7 +62,7 @@ def prefill(network: Llava, request: Request, memory: Memory, keys: list[Key], r
         memory.cache.reserve(len(keys) + room, geometric=False)
         x = embed(network, request, memory.features, reused)
         hidden = network.decoder(x, memory.cache, wanted=[x.shape[1] - 1])
-    logits = check_finite(network.decoder.logits(hidden[:, 0]))
+        logits = check_finite(network.decoder.logits(hidden[:, 0]))
     memory.held += keys[reused:]
     return logits
 

@@ -36,6 +36,8 @@ class Memory:
             self.graph = self.graph or graph_of(self.decoder, self.cache)
             if self.graph is not None:
                 self.graph.prepare()
+        except torch.OutOfMemoryError:  # steps take less
+            self.graph = None
         except RuntimeError as error:
             self.decoder.unrecorded, self.graph = str(error) or type(error).__name__, None
         return self.graph

@@ -27,5 +27,5 @@ class Scheduler:
         self._running[answer] = room
 
     def retire(self, answer: int) -> None:
-        """The answer runs no longer."""
-        del self._running[answer]
+        """The answer runs no longer, if it did."""
+        self._running.pop(answer, None)

@@ -16,6 +16,7 @@ from llavacli_core.events import Done, Event
 from llavacli_core.messages import Image, Message, Part, Video
 from llavacli_core.options import Sampling
 from llavacli_core.prompt.detokenizer import Detokenizer
+from llavacli_core.prompt.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from llavacli_core.engine.engine import Engine
@@ -101,10 +102,12 @@ class Session:
 
     def _ids_of(self, answer: Message, before: Sequence[Message], request: Request) -> tuple[int, ...]:
         """An answer's ids without its end: as they were generated, or as the prompt of a turn after it has them."""
+        tokenizer = self.engine.processor.tokenizer
         if self._said is not None and self._said[0] is answer:
             ids = self._said[1]
-            return ids[:-1] if ids and ids[-1] in request.stop_ids else ids
-        tokenizer = self.engine.processor.tokenizer
+            ids = ids[:-1] if ids and ids[-1] in request.stop_ids else ids
+            if answer.text in _texts(tokenizer, ids):  # a stop string cuts the text, not the ids
+                return ids
         if self.engine.processor.info.takes_prompt:
             after = self._prepare([*before, answer, Message("user", "?")]).token_ids
             start = len(request.token_ids)
@@ -114,3 +117,10 @@ class Session:
                 if text == answer.text and after[:start] == request.token_ids:
                     return after[start:end]
         return tuple(tokenizer.encode(answer.text, add_special_tokens=False))
+
+
+def _texts(tokenizer: Tokenizer, ids: Sequence[int]) -> tuple[str, str]:
+    """The text of an answer's ids, if it goes on and if it ends there: with what is held back of a character."""
+    detokenizer = Detokenizer(tokenizer)
+    text = "".join(map(detokenizer.push, ids))
+    return text, text + detokenizer.finish()

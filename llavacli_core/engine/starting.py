@@ -85,7 +85,7 @@ class Conversations:
             hidden = self.network.decoder(pad_sequence(embedded, batch_first=True), cache, wanted=ends)
             if not shared:
                 self._keep(requests[-1], cache)
-        logits = check_finite(self.network.decoder.logits(hidden[:, 0]))
+            logits = check_finite(self.network.decoder.logits(hidden[:, 0]))
         return Started(cache.rows(lengths), logits, [known, *[shared] * (len(requests) - 1)])
 
     def _share(self, request: Request, shared: int) -> int:
@@ -137,5 +137,5 @@ class Captions:
             rows = self.network.start(self.network.encode(pixels.to(device=self.device, dtype=self.dtype)))
             seen()
             ids = torch.tensor([request.token_ids for request in requests], device=self.device)
-            logits = self.network.step(ids, rows)[:, -1]
-        return Started(rows, check_finite(logits), [0] * len(requests))
+            logits = check_finite(self.network.step(ids, rows)[:, -1])
+        return Started(rows, logits, [0] * len(requests))

@@ -63,6 +63,7 @@ class Starts(Generic[Kind]):
         self._changed = Condition()
         self._admitted: list[Kind] = []
         self._is_helping = False
+        self._help_given: Future[None] | None = None
         self._done: deque[Group[Kind]] = deque()
         # A pool's thread, for its tasks end by themselves: what is left lying keeps no process from ending.
         self._helper = None if helper is None else (ThreadPoolExecutor(1, "helper"), helper)
@@ -89,12 +90,14 @@ class Starts(Generic[Kind]):
             if self._helper is not None and not self._is_helping:
                 self._is_helping = True
                 pool, starter = self._helper
-                pool.submit(self._help, starter)
+                self._help_given = pool.submit(self._help, starter)
 
     def take(self, room: int, wait: float = 0) -> Group[Kind] | None:
         """A group that the helper has started, if it has `room` at most, waiting so many seconds for one; else None."""
         with self._changed:
             self._changed.wait_for(lambda: self._done or not self._is_helping, wait)
+            if self._help_given is not None and self._help_given.done():
+                self._help_given.result()  # raises what should never happen, rather than wait for it for ever
             return self._done.popleft() if self._done and len(self._done[0].members) <= room else None
 
     def start(self, room: int) -> Group[Kind] | None:
@@ -121,7 +124,8 @@ class Starts(Generic[Kind]):
         """Some of the admitted that are best started together."""
         if not self._admitted:
             return None
-        best = starter.groups([each.request for each in self._admitted])[0]
+        groups = starter.groups([each.request for each in self._admitted])
+        best = next(group for group in groups if 0 in group.members)  # that of the oldest, for nobody waits for ever
         places = best.members[:room]
         group = Group([self._admitted[place] for place in places], best.shared)
         self._admitted = [each for place, each in enumerate(self._admitted) if place not in places]

@@ -19,6 +19,7 @@ from llavacli_core.engine.pace import Pace
 from llavacli_core.engine.runner import Network
 from llavacli_core.engine.sampling import Chooser
 from llavacli_core.engine.transcript import Tally
+from llavacli_core.errors import OutOfMemory
 from llavacli_core.nn.rows import Rows
 
 Kind = TypeVar("Kind", bound=Tally)
@@ -53,13 +54,14 @@ class Together(Generic[Kind]):
 
         Where memory fails, nothing has changed.
         """
-        if self._rows is None:
-            self._rows = rows
-        else:
-            with memory_for(f"{len(self.answers) + len(answers)} answers at once", rows.device, FEWER):
+        with memory_for(f"{len(self.answers) + len(answers)} answers at once", rows.device, FEWER):
+            chosen = _chosen(answers, logits[:, None])
+            if self._rows is None:
+                self._rows = rows
+            else:
                 self._rows.join(rows, self.most)
         self.answers += answers
-        shown, _ = self._take(answers, [()] * len(answers), logits[:, None])
+        shown, _ = self._take(answers, [()] * len(answers), chosen)
         self.drop_ended()
         return shown
 
@@ -77,10 +79,15 @@ class Together(Generic[Kind]):
             [answer.tally.ids[-1], *draft, *[0] * (width - len(draft))]
             for answer, draft in zip(self.answers, drafts, strict=True)
         ]
-        tokens = torch.tensor(ids, device=self._rows.device)
-        with memory_for(f"{len(self.answers)} answers at once", self._rows.device, FEWER):
-            logits = self.network.step(tokens, self._rows)
-        shown, kept = self._take(self.answers, drafts, logits)
+        before = self._rows.lengths
+        try:
+            with memory_for(f"{len(self.answers)} answers at once", self._rows.device, FEWER):
+                tokens = torch.tensor(ids, device=self._rows.device)
+                chosen = _chosen(self.answers, self.network.step(tokens, self._rows))
+        except OutOfMemory:
+            self._rows.take_back([now - then for now, then in zip(self._rows.lengths, before, strict=True)])
+            raise
+        shown, kept = self._take(self.answers, drafts, chosen)
         self._rows.take_back([1 + width - count for count in kept])
         if self.drafts is not None:
             self.pace.took(drafts=width > 0, tokens=sum(kept), seconds=time.perf_counter() - started)
@@ -105,20 +112,14 @@ class Together(Generic[Kind]):
         return [self.drafts.of(answer.tally.ids)[:room] for answer in self.answers]
 
     def _take(
-        self, answers: Sequence[Answering[Kind]], drafts: Sequence[Sequence[int]], logits: Tensor
+        self, answers: Sequence[Answering[Kind]], drafts: Sequence[Sequence[int]], chosen: Sequence[list[int]]
     ) -> tuple[list[Shown[Kind]], list[int]]:
-        """Choose the next ids by their scores [R, T, V], with one wait for the device; how many of T hold in each row.
+        """Take the ids [R, T] that were chosen; what each can show, and how many of T hold in each row.
 
-        A draft's ids do as far as they are what is chosen, and the scores behind each of these count, too.
+        A draft's ids do as far as they are what is chosen, and what is chosen behind each of these counts, too.
         """
-        if _take_the_best(answers):
-            chosen = logits.argmax(-1)
-        else:
-            chosen = torch.cat(
-                [answer.choose(row, answer.tally.ids) for answer, row in zip(answers, logits, strict=True)]
-            )
         shown, kept = list[Shown[Kind]](), list[int]()
-        for answer, draft, ids in zip(answers, drafts, chosen.tolist(), strict=True):
+        for answer, draft, ids in zip(answers, drafts, chosen, strict=True):
             text, count = answer.tally.take(ids[0]), 1
             while count <= len(draft) and draft[count - 1] == ids[count - 1] and answer.tally.finish_reason is None:
                 text += answer.tally.take(ids[count])
@@ -138,6 +139,15 @@ class Together(Generic[Kind]):
         else:
             assert self._rows is not None
             self.answers = [self.answers[row] for row in self._rows.drop(gone)]
+
+
+def _chosen(answers: Sequence[Answering[Kind]], logits: Tensor) -> list[list[int]]:
+    """The ids [R, T] that are chosen by the scores [R, T, V], with one wait for the device."""
+    if _take_the_best(answers):
+        chosen = logits.argmax(-1)
+    else:
+        chosen = torch.cat([answer.choose(row, answer.tally.ids) for answer, row in zip(answers, logits, strict=True)])
+    return chosen.tolist()
 
 
 def _take_the_best(answers: Sequence[Answering[Kind]]) -> bool:

@@ -107,7 +107,7 @@ class Pull:
     def _job(self, file: RemoteFile, _tell: Callable[[Any], None], meter: Meter, stopped: threading.Event) -> None:
         """Fetch one file, unless another process has done so meanwhile."""
         try:
-            with speaking_of(self.id, self.revision), self.place.lock(file):
+            with speaking_of(self.id, self.revision, file.name), self.place.lock(file):
                 if file.name not in self.again and self.place.adopt(file):
                     meter.add(file.size)
                     return

@@ -96,8 +96,8 @@ def opened(url: str, start: int = 0) -> Iterator[Any]:
 
 
 @contextmanager
-def speaking_of(name: str, revision: str | None) -> Iterator[None]:
-    """Whatever huggingface_hub raises within, said in our words."""
+def speaking_of(name: str, revision: str | None, file: str = "config.json") -> Iterator[None]:
+    """Whatever huggingface_hub raises within, where a `file` of a repository is asked for, said in our words."""
     from huggingface_hub import errors
 
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # it tells stderr of every retry; errors tell enough
@@ -115,7 +115,10 @@ def speaking_of(name: str, revision: str | None) -> Iterator[None]:
     except errors.RevisionNotFoundError as error:
         raise ModelMissing(f"{name} has no revision {revision!r}", hint="name a branch, a tag or a commit") from error
     except errors.EntryNotFoundError as error:
-        raise ModelMissing(f"{name} has no config.json", hint="it is no checkpoint in the Hub's own format") from error
+        hint = (
+            "it is no checkpoint in the Hub's own format" if file == "config.json" else "try again, or another mirror"
+        )
+        raise ModelMissing(f"{name} has no {file}", hint=hint) from error
     except errors.HFValidationError as error:
         raise ModelMissing(f"{name!r} is no Hub id", hint="Hub ids look like org/name") from error
     except errors.HfHubHTTPError as error:

@@ -90,6 +90,8 @@ class Bnb4bit(nn.Module):
         self.bias: nn.Parameter | None = None
         self.register_buffer("packed", packed.view(-1, 1))
         self.state: Any = state
+        for name, (holder, attribute) in self._beside().items():  # buffers, for a copy of the layer elsewhere has all
+            self.register_buffer(name, getattr(holder, attribute))
 
     packed: Tensor
 
@@ -111,5 +113,14 @@ class Bnb4bit(nn.Module):
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         """Move, as any module does; the scales go along."""
         super()._apply(fn, recurse)
-        self.state.to(self.packed.device)
+        for name, (holder, attribute) in self._beside().items():
+            setattr(holder, attribute, self.get_buffer(name))
         return self
+
+    def _beside(self) -> dict[str, tuple[Any, str]]:
+        """Where the state has its tensors: the scales, which may be quantized themselves, and the code books."""
+        state, nested = self.state, self.state.state2
+        beside = {"scales": (state, "absmax"), "code": (state, "code")}
+        if nested is not None:
+            beside |= {"offset": (state, "offset"), "nested": (nested, "absmax"), "nested_code": (nested, "code")}
+        return beside

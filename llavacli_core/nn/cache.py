@@ -48,6 +48,7 @@ class KVCache:
         self.config, self.device, self.dtype, self.batch = config, device, dtype, batch
         self.devices = [device] * config.num_hidden_layers if devices is None else devices
         self.length = 0
+        self.moves = 0  # how often its buffers have become others
         self.layers: list[LayerCache] = []
         self._allocate(room)
 
@@ -87,14 +88,15 @@ class KVCache:
         return Rows(pairs, [self.length] * self.batch if lengths is None else lengths, rotary=self.rotary)
 
     def _allocate(self, room: int) -> None:
-        """Move to buffers of at least `room` positions."""
+        """Move to buffers of at least `room` positions. Nothing is changed before all memory is there."""
         room = -(-room // BLOCK) * BLOCK
-        config, old = self.config, self.layers
-        shape = (self.batch, config.num_key_value_heads, room, config.head_dim)
-        self.layers = []
-        for index, device in enumerate(self.devices):
-            layer = LayerCache(*(torch.empty(shape, device=device, dtype=self.dtype) for _ in range(2)))
-            if self.length:
-                layer.extend(0, old[index].keys[:, :, : self.length], old[index].values[:, :, : self.length])
-            self.layers.append(layer)
-        self.rotary = Rotary(config, room, self.device, self.dtype)
+        shape = (self.batch, self.config.num_key_value_heads, room, self.config.head_dim)
+        layers = [
+            LayerCache(*(torch.empty(shape, device=device, dtype=self.dtype) for _ in range(2)))
+            for device in self.devices
+        ]
+        rotary = Rotary(self.config, room, self.device, self.dtype)
+        for new, old in zip(layers, self.layers, strict=False):  # at first there are none
+            new.extend(0, old.keys[:, :, : self.length], old.values[:, :, : self.length])
+        self.layers, self.rotary = layers, rotary
+        self.moves += 1

@@ -27,7 +27,7 @@ class StepGraph:
         self.position = torch.zeros(1, dtype=torch.int64, device=cache.device)
         self._logits: Tensor | None = None
         self._replay: Run | None = None
-        self._layers: object = None  # those of the cache when it was recorded
+        self._moves = 0  # the cache's when it was recorded
 
     def __call__(self, chosen: Tensor) -> Tensor:
         """Write the id `chosen` [1, 1] behind what the cache holds; scores of the next, [1, V], until the next call.
@@ -45,7 +45,7 @@ class StepGraph:
     def prepare(self) -> None:
         """Have room for a token, and a record of the step over that room."""
         self.cache.reserve(self.cache.length + 1)
-        if self._layers is self.cache.layers:
+        if self._moves == self.cache.moves:
             return
         self._replay = None  # and its memory is free before the next is recorded
         for layer in self.cache.layers:
@@ -53,7 +53,7 @@ class StepGraph:
                 held[:, :, self.cache.length :] = 0  # masked places count nothing, but nothing times NaN is NaN
         self.position.fill_(self.cache.length)
         self._replay = self.record(self._run, self.cache.device)
-        self._layers = self.cache.layers
+        self._moves = self.cache.moves
 
     def _run(self) -> None:
         self._logits = self.step(self.token, self.position, self.cache)

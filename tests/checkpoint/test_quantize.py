@@ -9,6 +9,7 @@ from safetensors.torch import save_file
 
 import llavacli_core as core
 from llavacli_core.checkpoint import quantize, reader
+from llavacli_core.checkpoint.arrange import _mapped
 from llavacli_core.checkpoint.quantize import check_quantization, slices
 from llavacli_core.checkpoint.reader import Reader
 from llavacli_core.checkpoint.stored import stored_tensors
@@ -90,3 +91,17 @@ def test_nonsense_is_refused():
         core.load("demo", quantize="3bit")
     with pytest.raises(BadOption, match="MPS"):
         check_quantization("8bit", torch.device("mps"), [])
+
+
+def test_a_copy_of_a_layer_in_bitsandbytes_form_leaves_nothing_behind():
+    """What lies beside the codes goes along: a guest's scales would fill the card that it visits."""
+    block = core.load("demo", device="cpu", quantize="bnb-4bit").network.decoder.blocks[0]
+    layer = block.mlp.down
+    copies = _mapped(block, lambda tensor: tensor.clone()).mlp.down
+    away = _mapped(block, lambda tensor: tensor.to("meta")).mlp.down.state
+    beside = (away.absmax, away.code, *((away.offset, away.state2.absmax, away.state2.code) if away.nested else ()))
+    assert {tensor.device.type for tensor in beside} == {"meta"}
+    assert copies.state.absmax is copies.scales
+    assert copies.state.absmax.data_ptr() != layer.state.absmax.data_ptr()
+    x = torch.randn(3, 384).to(torch.bfloat16)
+    assert copies(x).equal(layer(x))

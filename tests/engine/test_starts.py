@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ import torch
 
 import llavacli_core as core
 from llavacli_core.engine import starts
+from llavacli_core.engine.grouping import Group, like_lengths
 from llavacli_core.engine.starting import Conversations
 from llavacli_core.engine.starts import may_be_helped
 from llavacli_core.engine.together import Together
@@ -173,3 +175,37 @@ def test_what_the_requests_raise_comes_after_the_answers(engine: core.Engine):
     with pytest.raises(KeyError, match="broken"):
         run()
     assert sorted(done) == list(range(10))
+
+
+@pytest.mark.usefixtures("two")
+def test_a_fault_in_grouping_ends_the_batch(engine: core.Engine, monkeypatch: pytest.MonkeyPatch):
+    groups = Conversations.groups
+
+    def failing(self: Any, requests: Any) -> Any:
+        if threading.current_thread().name.startswith("helper"):
+            raise RuntimeError("a bug")
+        return groups(self, requests)
+
+    monkeypatch.setattr(Conversations, "groups", failing)
+    with pytest.raises(RuntimeError, match="a bug"):
+        ids(engine, asked(24), 8)
+
+
+def test_nobody_is_overtaken_for_ever():
+    """The group of whoever waits longest is started first, however well others would fit together."""
+
+    class ByLength:
+        def groups(self, requests: Any) -> list[Group]:
+            return like_lengths([len(request) for request in requests], 100)
+
+        def start(self, *_: Any) -> Any:
+            return None
+
+    starting: starts.Starts[Any] = starts.Starts(lambda starter, members, _: members, ByLength(), None, 1)  # type: ignore[arg-type, return-value]
+    for words in ("a long one, the first", "a", "b", "c", "d"):
+        starting.add(SimpleNamespace(request=words))
+    first, second = starting.start(8), starting.start(8)
+    assert first is not None
+    assert second is not None
+    assert [each.request for each in first.members] == ["a long one, the first"]
+    assert [each.request for each in second.members] == ["a", "b", "c", "d"]

@@ -309,3 +309,18 @@ def test_what_cannot_be_pulled(hub, repository):
     for model in ("", "demo", str(repository)):
         with pytest.raises(errors.BadOption):
             plan_pull(model)
+
+
+def test_a_file_that_is_listed_and_not_there_is_named(hub, monkeypatch):
+    file = fake_hub.Handler.file
+
+    def lacking(self, revision, name):
+        if name == "tokenizer.json":
+            self.refuse(404, "EntryNotFound", "no such file")
+        else:
+            file(self, revision, name)
+
+    monkeypatch.setattr(fake_hub.Handler, "file", lacking)
+    with pytest.raises(errors.ModelMissing, match=r"has no tokenizer\.json") as raised:
+        pull()
+    assert "mirror" in raised.value.hint

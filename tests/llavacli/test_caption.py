@@ -7,13 +7,16 @@ import json
 import os
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from llavacli.captioning.formats import place
+from llavacli.captioning.provenance import _identity
 from tests.llavacli.conftest import picture
 from tests.llavacli.running import Run
+from tests.llavacli.scripted import INFO
 
 CAPTION = "A red circle."
 
@@ -107,7 +110,6 @@ def test_a_second_run_does_only_what_is_missing(ask: Run, photos: Path, output: 
 def processor(monkeypatch: pytest.MonkeyPatch) -> None:
     """What tells the model without loading it."""
     import llavacli_core as core
-    from tests.llavacli.scripted import INFO
 
     class Processor:
         info = INFO
@@ -549,3 +551,21 @@ def test_no_more_failures_are_kept_than_are_allowed(ask: Run, photos: Path, batc
     assert result.returncode == 3
     assert "2 failed (2 input_unreadable), 1 not done" in result.stderr.decode()
     assert len(rows("out.jsonl")) == 2
+
+
+def test_what_made_a_caption_does_not_depend_on_the_folder_one_is_in(home: Path) -> None:
+    """A folder that has the demo's name is none of its files; a checkpoint's is the same by any path."""
+
+    def identity(model: str) -> Any:
+        return _identity(SimpleNamespace(**vars(INFO) | {"id": model, "revision": None}))  # type: ignore[arg-type]
+
+    built_in = identity("demo")
+    (home / "demo").mkdir()
+    (home / "demo" / "README.md").write_text("ours")
+    assert identity("demo") == built_in
+    (home / "model").mkdir()
+    (home / "model" / "config.json").write_text("{}")
+    near, far = map(identity, ("model", f"{home}/photos/../model"))
+    assert near == far != built_in
+    (home / "model" / "config.json").write_text("{ }")
+    assert identity("model") != near

@@ -183,3 +183,15 @@ def test_what_is_not_followed_is_said(captioner):
     engine, _ = captioner("vit+gpt2", bad_words_ids=[[7]])
     (warning,) = caption(engine, PICTURES[0], max_tokens=2).warnings
     assert "bad_words_ids" in warning
+
+
+def test_a_caption_is_gone_on_with_as_far_as_there_are_positions(captioner):
+    engine, _ = captioner("vit+gpt2", eos_token_id=None)
+    have = engine.info.max_positions
+    session = engine.session()
+    done = finish(session.generate(core.Image(PICTURES[0]), Sampling(max_tokens=have - 4)))
+    *_, done = session.go_on(Sampling(max_tokens=100))
+    assert len(done.token_ids) == have - 1
+    with pytest.raises(core.errors.TooLong, match=f"{have} positions"):
+        next(session.go_on(Sampling(max_tokens=1)))
+    assert session.messages[-1].text == done.text

@@ -96,3 +96,14 @@ def finish_events(generation):
     """The last event; of an answer that was gone on with, the pieces are not the whole."""
     *_, done = generation
     return done
+
+
+def test_what_a_stop_string_cut_off_does_not_come_back(engine):
+    session = engine("llava-1.5").session()
+    whole = finish(engine("llava-1.5").session().generate(TURN, Sampling(max_tokens=24)))
+    stop = whole.text[len(whole.text) // 2 :][:3]
+    cut = finish(session.generate(TURN, Sampling(max_tokens=24, stop=(stop,))))
+    assert cut.finish_reason == "stop"
+    assert stop not in cut.text
+    *pieces, done = session.go_on(Sampling(max_tokens=5))
+    assert done.text == cut.text + "".join(piece.text for piece in pieces)
