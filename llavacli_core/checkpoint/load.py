@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import overload
@@ -22,7 +21,8 @@ from llavacli_core.checkpoint.reader import Reader, copied
 from llavacli_core.checkpoint.sizes import sizes_of
 from llavacli_core.checkpoint.spread import FREE_SHARE, spread
 from llavacli_core.checkpoint.stored import Stored, stored_tensors
-from llavacli_core.checkpoint.weights import Plan, by_parameter, has_head, make_plan
+from llavacli_core.checkpoint.tying import tied_as_stored
+from llavacli_core.checkpoint.weights import Plan, by_parameter, make_plan
 from llavacli_core.config import CaptionerConfig, ModelConfig
 from llavacli_core.errors import BrokenModel
 from llavacli_core.families.names import Table
@@ -55,8 +55,7 @@ def load_weights(
     kernel = choose_kernel(placement.attention, device, dtype, config)
     tensors = folded(stored_tensors(folder))
     check_quantization(placement.quantize, device, tensors)
-    if not has_head(tensors, names):
-        config = tied(config)
+    config = tied_as_stored(config, tensors, names)
     try:
         with torch.device("meta"):  # shapes alone: nothing is allocated, nothing initialised
             network = make_network(config, kernel, whole=whole)
@@ -98,13 +97,6 @@ def make_network(config: ModelConfig | CaptionerConfig, kernel: str, *, whole: b
     if isinstance(config, CaptionerConfig):
         return EncoderDecoder(config, kernel=kernel)
     return Llava(config, kernel=kernel, whole=whole)
-
-
-def tied(config: ModelConfig | CaptionerConfig) -> ModelConfig | CaptionerConfig:
-    """The same with a head that is the embedding."""
-    if isinstance(config, CaptionerConfig):
-        return replace(config, decoder=replace(config.decoder, tie_word_embeddings=True))
-    return replace(config, decoder=replace(config.decoder, tie_word_embeddings=True))
 
 
 def fill(

@@ -14,6 +14,7 @@ from llavacli_core.families.names import WHOLE, Table, Target, rename, row_of, t
 from llavacli_core.nn.linear import Linear
 
 FLOATS = ("F32", "F16", "BF16")
+EMBEDDING, HEAD = Target("decoder.embedding.weight"), Target("decoder.head.weight")
 
 Plan = dict[Target, Stored]  # for each of our matrices, the tensor that fills it
 
@@ -22,12 +23,16 @@ def make_plan(network: nn.Module, tensors: Sequence[Stored], table: Table) -> Pl
     """Which tensor fills which of `network`'s matrices; every name and shape checked, nothing left open."""
     shapes = _matrix_shapes(network)
     plan: Plan = {}
+    head: Stored | None = None
     for tensor, target in _placed(tensors, table):
         if target not in shapes:
-            if _superfluous(target.name):
+            if _superfluous(target):
+                head = tensor if target == HEAD else head
                 continue
             raise UnknownWeight(f"{tensor.name} in {tensor.file.name}: config.json says there is no such tensor")
         plan[target] = _checked(tensor, target, shapes[target])
+    if head is not None and EMBEDDING not in plan:  # a tied pair may be stored under either name
+        plan[EMBEDDING] = _checked(head, EMBEDDING, shapes[EMBEDDING])
     missing = missing_targets(shapes, plan)
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
@@ -88,14 +93,9 @@ def _checked(tensor: Stored, target: Target, shape: tuple[int, ...]) -> Stored:
     return replace(tensor, shape=shape, transposed=target.transposed)
 
 
-def has_head(tensors: Iterable[Stored], table: Table) -> bool:
-    """Whether the decoder's head is stored: a checkpoint without one ties it to the embedding."""
-    return any(table.get(tensor.name) == Target("decoder.head.weight") for tensor in tensors)
-
-
-def _superfluous(name: str) -> bool:
+def _superfluous(target: Target) -> bool:
     """Stored but not built: tower layers beyond the deepest one selected, and a head that is tied."""
-    return name.startswith("vision.blocks.") or name == "decoder.head.weight"
+    return target.name.startswith("vision.blocks.") or target == HEAD
 
 
 def _matrix_shapes(network: nn.Module) -> dict[Target, tuple[int, ...]]:

@@ -32,7 +32,8 @@ class Rules:
     def __call__(self, scores: Tensor, said: Sequence[Sequence[int]]) -> Tensor:
         """Scores [R, V] of rows that have said as many new ids each -> scores under the rules."""
         settled, length = self.settled, len(said[0])
-        silent = (*settled.suppressed, *(settled.suppressed_first if length == 0 else ()))
+        free = 0 if settled.forced_first is None else 1
+        silent = (*settled.suppressed, *(settled.suppressed_first if length == free else ()))
         if settled.forced_last and length == settled.limit - 1:
             return only(scores, settled.forced_last)
         if settled.forced_first is not None and length == 0:

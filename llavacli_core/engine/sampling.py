@@ -65,7 +65,7 @@ def seen_in(ids: Sequence[Sequence[int]], like: Tensor) -> Tensor:
     """Which ids occur in each of some texts, [R, V], for scores `like` [..., V]."""
     seen = torch.zeros(len(ids), like.shape[-1], dtype=torch.bool, device=like.device)
     for row, text in enumerate(ids):
-        seen[row, torch.tensor(text, device=like.device)] = True
+        seen[row, torch.tensor(text, dtype=torch.int64, device=like.device)] = True
     return seen
 
 

@@ -27,7 +27,7 @@ class Settled:
     forced_first: int | None
     forced_last: tuple[int, ...]
     suppressed: tuple[int, ...]
-    suppressed_first: tuple[int, ...]
+    suppressed_first: tuple[int, ...]  # as the first id that is free: the second, where the first is forced
 
 
 def settle(

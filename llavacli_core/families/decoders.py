@@ -57,14 +57,17 @@ DECODERS = {
 }
 
 
+WINDOW = 4096  # positions, of Qwen2, where nothing is stated
+
+
 def decoder_type(keys: Keys) -> str:
     """The decoder's model_type; llama where config.json does not say."""
     name = keys.get("model_type", default="llama")
-    if name not in DECODERS:
+    if not isinstance(name, str) or name not in DECODERS:
         raise UnsupportedModel(
             f"{keys.where}: the decoder {name!r} is not supported", hint=f"known decoders: {', '.join(DECODERS)}"
         )
-    return str(name)
+    return name
 
 
 def read_decoder(keys: Keys) -> DecoderConfig:
@@ -137,9 +140,9 @@ def _sliding_windows(keys: Keys, name: str, layers: int) -> tuple[int | None, ..
         stated = "sliding_window" in keys.values
         window = keys.get("sliding_window") if stated else DECODERS[name].sliding_window
         return (None if window is None else keys.integer("sliding_window", default=window),) * layers
-    if not keys.flag("use_sliding_window", default=False):
+    if not keys.flag("use_sliding_window", default=False) or keys.values.get("sliding_window", WINDOW) is None:
         return (None,) * layers
-    window = keys.integer("sliding_window", default=4096)
+    window = keys.integer("sliding_window", default=WINDOW)
     kinds = keys.get("layer_types")
     if kinds is None:
         first = keys.integer("max_window_layers", default=28, least=0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from llavacli_core.config import GenerationDefaults
-from llavacli_core.families.keys import Keys
+from llavacli_core.families.keys import Keys, is_number
 from llavacli_core.families.text_decoders import token_id
 
 TEXT_SECTIONS = ("decoder", "generator", "text_config")
@@ -18,6 +18,7 @@ UNHEEDED: dict[str, Any] = {
     "encoder_repetition_penalty": 1.0,
     "exponential_decay_length_penalty": None,
     "guidance_scale": None,
+    "renormalize_logits": False,
     "sequence_bias": None,
 }
 
@@ -63,7 +64,7 @@ def _count(keys: Keys, name: str, *, least: int = 1) -> int | None:
 def _signed(keys: Keys, name: str, *, default: float) -> float:
     """A number, which may be negative or zero."""
     value = keys.get(name, default=default)
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if not is_number(value):
         raise keys.fault(name, "a number", value)
     return float(value)
 

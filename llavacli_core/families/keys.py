@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from llavacli_core.errors import BrokenModel
 
+MOST = 2**53  # of whole numbers: JSON has no larger ones that all programs read alike
 MOST_PIXELS = 2**24  # of all tiles of a picture; the published checkpoints have 672 x 672
+MOST_EDGE = 2**12  # of one tile
 
 
 class Keys:
@@ -28,9 +31,9 @@ class Keys:
         return Keys(self.get(name, default={}), f"{self.where}: {name}")
 
     def integer(self, *names: str, default: int | None = None, least: int = 1, most: int | None = None) -> int:
-        """A whole number from `least` to `most`."""
+        """A whole number from `least` to `most`, or to MOST."""
         value = self.get(*names, default=default)
-        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= (most or value):
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= (most or MOST):
             span = f"of at least {least}" if most is None else f"from {least} to {most}"
             raise self.fault(names[0], f"a whole number {span}", value)
         return value
@@ -38,7 +41,7 @@ class Keys:
     def number(self, *names: str, default: float | None = None) -> float:
         """A positive number."""
         value = self.get(*names, default=default)
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or value <= 0:
+        if not is_number(value) or value <= 0:
             raise self.fault(names[0], "a positive number", value)
         return float(value)
 
@@ -68,7 +71,7 @@ class Keys:
         """`length` numbers; a single one counts for all."""
         value = self.get(*names, default=default)
         listed = list(value) if isinstance(value, list | tuple) else [value] * length
-        if len(listed) != length or not all(isinstance(item, (int, float)) for item in listed):
+        if len(listed) != length or not all(map(is_number, listed)):
             raise self.fault(names[0], f"{length} numbers", value)
         return tuple(float(item) for item in listed)
 
@@ -89,3 +92,11 @@ class Keys:
         return BrokenModel(
             f"{self.where}: {name} {said}, expected {expected}", hint="the file is damaged or of another kind of model"
         )
+
+
+def is_number(value: Any) -> bool:
+    """Whether it is a finite number, and no truth value."""
+    try:
+        return not isinstance(value, bool) and isinstance(value, int | float) and math.isfinite(value)
+    except OverflowError:  # a whole number beyond all floats
+        return False

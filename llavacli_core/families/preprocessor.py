@@ -8,7 +8,7 @@ from typing import Any
 
 from llavacli_core.config import ImageConfig, ModelConfig
 from llavacli_core.errors import UnsupportedModel
-from llavacli_core.families.keys import Keys
+from llavacli_core.families.keys import MOST_EDGE, Keys
 
 OPENAI_MEAN = (0.48145466, 0.4578275, 0.40821073)
 OPENAI_STD = (0.26862954, 0.26130258, 0.27577711)
@@ -119,10 +119,10 @@ def _size(keys: Keys, silent: Processor) -> tuple[int | None, tuple[int, int] | 
         return (None, edges) if silent.square or isinstance(value, list) else (edges[0], None)
     size = keys.section("size")
     if "height" in size.values:
-        return None, (size.integer("height"), size.integer("width"))
+        return None, (size.integer("height", most=MOST_EDGE), size.integer("width", most=MOST_EDGE))
     if "longest_edge" in size.values:
         raise keys.fault("size", "shortest_edge, or height and width", value)
-    return size.integer("shortest_edge"), None
+    return size.integer("shortest_edge", most=MOST_EDGE), None
 
 
 def _crop_size(keys: Keys, silent: Processor) -> tuple[int, int] | None:
@@ -133,12 +133,12 @@ def _crop_size(keys: Keys, silent: Processor) -> tuple[int, int] | None:
     if not isinstance(value, Mapping):
         return _edges(keys, "crop_size", value)
     crop = keys.section("crop_size")
-    return crop.integer("height"), crop.integer("width")
+    return crop.integer("height", most=MOST_EDGE), crop.integer("width", most=MOST_EDGE)
 
 
 def _edges(keys: Keys, name: str, value: Any) -> tuple[int, int]:
     """One number for both edges, or (height, width), as older files have it."""
     edges = keys.integers(name, default=value)
-    if len(edges) not in (1, 2) or min(edges) < 1:
-        raise keys.fault(name, "a whole number of at least 1, or two", value)
+    if len(edges) not in (1, 2) or min(edges) < 1 or max(edges) > MOST_EDGE:
+        raise keys.fault(name, f"a whole number from 1 to {MOST_EDGE}, or two", value)
     return edges[0], edges[-1]

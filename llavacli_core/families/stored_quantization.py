@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from llavacli_core.errors import UnsupportedModel
-from llavacli_core.families.keys import Keys
+from llavacli_core.families.keys import Keys, is_number
 from llavacli_core.schemes import BY_DEFAULT, Arithmetic
 
 COMPUTE = ("float32", "bfloat16", "float16")
@@ -19,7 +19,7 @@ def arithmetic(keys: Keys) -> Arithmetic:
             hint="take the checkpoint in bfloat16 or float16, and --quant 4bit",
         )
     threshold = stored.get("llm_int8_threshold", default=BY_DEFAULT.threshold)
-    if isinstance(threshold, bool) or not isinstance(threshold, (int, float)) or threshold < 0:
+    if not is_number(threshold) or threshold < 0:
         raise stored.fault("llm_int8_threshold", "a number of at least 0", threshold)
     compute = stored.get("bnb_4bit_compute_dtype", default=BY_DEFAULT.compute)
     if compute not in COMPUTE:

@@ -175,9 +175,9 @@ def _activation(keys: Keys, name: str, *, default: str) -> str:
 
 
 def token_id(keys: Keys, name: str, *, default: int | None) -> int | None:
-    """A token id; an explicit null means none, a missing key the class's default."""
+    """A token id; an explicit null means none, as does -1, and a missing key the class's default."""
     value = keys.values.get(name, default)
-    return None if value is None else keys.integer(name, default=value, least=0)
+    return None if value in (None, -1) else keys.integer(name, default=value, least=0)
 
 
 def _cross_size(keys: Keys, size: int) -> int:

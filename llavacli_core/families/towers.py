@@ -42,7 +42,7 @@ def read_tower(keys: Keys) -> VisionConfig:
     if hidden_size % heads:
         raise keys.fault("num_attention_heads", f"a divisor of hidden_size, {hidden_size}", heads)
     image_size = keys.integer("image_size", default=224)
-    patch_size = keys.integer("patch_size", default=32 if clip else 16)
+    patch_size = keys.integer("patch_size", default=32 if clip else 16, most=image_size)
     return VisionConfig(
         hidden_size=hidden_size,
         intermediate_size=keys.integer("intermediate_size", default=3072),

@@ -14,7 +14,7 @@ from llavacli_core.media.chosen import Chosen, Pictures
 from llavacli_core.media.colour import to_rgb
 from llavacli_core.media.footage import Footage
 from llavacli_core.media.names import shown
-from llavacli_core.media.picture import decode
+from llavacli_core.media.picture import decode, turn_of, turned
 from llavacli_core.media.quiet import quiet
 from llavacli_core.media.sampling import Choose, Timeline, refuse_beyond_memory
 from llavacli_core.media.source import read_source
@@ -39,13 +39,20 @@ def decode_animation(footage: Footage, choose: Choose) -> Chosen:
             raise UnreadableInput(f"{shown(footage.name)}: is a still picture, no video", hint="give it as a picture")
         numbers = choose(Timeline(len(times), len(times) / end, tuple(times), end))
         refuse_beyond_memory(len(numbers), *size)
-        wanted, found = set(numbers), Pictures()
+        wanted, found, turn = set(numbers), Pictures(), _turn(data)
         for number, frame in enumerate(_frames(data)):
             if number in wanted:
-                found[number] = to_rgb(frame.copy())
+                found[number] = turned(to_rgb(frame.copy()), turn)
             if number == numbers[-1]:
                 break
     return Chosen(found, _is_whole(data, len(times)))
+
+
+def _turn(data: bytes) -> Image.Transpose | None:
+    """What brings the frames upright: the file says it once."""
+    with Image.open(io.BytesIO(data)) as image:
+        image.load()
+        return turn_of(image)
 
 
 def _is_whole(data: bytes, count: int) -> bool:

@@ -54,9 +54,8 @@ def decode(source: bytes | Image.Image, name: str = "-") -> Image.Image:
             image = source if isinstance(source, Image.Image) else _open(source, name)
             _measure(image)
             image.load()
-            turn = _turn(image)
-            picture = to_rgb(image)
-            return picture if turn is None else _turned(picture, turn)
+            turn = turn_of(image)
+            return turned(to_rgb(image), turn)
     except InputError as error:
         raise type(error)(f"{shown(name)}: {error}", hint=error.hint) from None
     except (Image.DecompressionBombError, MemoryError) as error:
@@ -116,16 +115,18 @@ def _measure(image: Image.Image) -> None:
         raise InputTooLarge(f"{width} x {height}: an edge of more than {MAX_EDGE} pixels", hint="crop it first")
 
 
-def _turn(image: Image.Image) -> Image.Transpose | None:
-    """What brings the picture upright; None for one that is, or whose EXIF data cannot be read."""
+def turn_of(image: Image.Image) -> Image.Transpose | None:
+    """What brings a picture that was loaded upright; None for one that is, or whose EXIF data cannot be read."""
     try:
         return UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:  # damaged EXIF data must not cost the picture
         return None
 
 
-def _turned(picture: Image.Image, turn: Image.Transpose) -> Image.Image:
+def turned(picture: Image.Image, turn: Image.Transpose | None) -> Image.Image:
     """The picture turned, and no longer saying that it needs to be."""
+    if turn is None:
+        return picture
     upright = picture.transpose(turn)
     upright.info = {}
     return upright

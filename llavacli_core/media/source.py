@@ -129,7 +129,10 @@ def _path_of(url: str) -> str:
     """The local path that a file:// URL names."""
     from urllib.request import url2pathname
 
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise UrlError(f"{shown(url)}: {error}", hint="check the address") from error
     if parts.netloc not in ("", "localhost"):
         raise UrlError(f"{shown(url)}: names a file on another machine", hint="copy it here, and give its path")
     return url2pathname(parts.path)

@@ -415,3 +415,21 @@ def test_number_formats_and_devices(made, checkpoint):
 def test_what_from_pretrained_refuses(wrong, checkpoint):
     with pytest.raises(BadOption):
         core.LlavaForConditionalGeneration.from_pretrained(checkpoint("llava-1.5"), **wrong)
+
+
+PENALTY = {"max_new_tokens": 6, "repetition_penalty": 1.4}
+LENGTHS = {
+    "penalty": PENALTY,
+    "penalty and beams": PENALTY | {"num_beams": 2},
+    "max_length": {"max_length": 90},
+    "min_length": {"max_new_tokens": 9, "min_length": 88, "eos_token_id": list(range(0, 90, 2))},
+}
+
+
+@pytest.mark.parametrize("options", LENGTHS.values(), ids=LENGTHS)
+def test_answers_behind_embeddings(options, made):
+    """No ids are known of them, and lengths count them all the same."""
+    model, theirs, inputs = made("llava-1.5")
+    words = model.get_input_embeddings()(inputs["input_ids"]).detach()[:, :80]
+    expected = theirs.generate(inputs_embeds=words, do_sample=False, **options)
+    assert model.generate(inputs_embeds=words, do_sample=False, **options).tolist() == expected.tolist()

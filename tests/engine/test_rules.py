@@ -94,3 +94,12 @@ def test_the_callers_wishes_outrank_the_checkpoints():
     assert (own.length_penalty, own.early_stopping, own.no_repeat_ngram_size) == (2.0, True, 3)
     asked = settled(defaults, Sampling(length_penalty=0.5, early_stopping="never", no_repeat_ngram_size=0))
     assert (asked.length_penalty, asked.early_stopping, asked.no_repeat_ngram_size) == (0.5, "never", 0)
+
+
+@pytest.mark.parametrize("forced", [None, 3])
+def test_what_no_answer_may_begin_with_is_meant_of_the_first_free_id(forced):
+    defaults = GenerationDefaults(forced_bos_token_id=forced, begin_suppress_tokens=(0,))
+    rules = Rules(settled(defaults), [0])
+    scores = torch.tensor([[9.0, 8, 0, 0, 0, 0]])
+    said = [int(rules(scores, [[5] * length]).argmax()) for length in range(3)]
+    assert said == ([1, 0, 0] if forced is None else [3, 1, 0])

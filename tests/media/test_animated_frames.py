@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw
+from PIL import ExifTags, Image, ImageDraw
 
 from llavacli_core.errors import UnreadableInput
 from llavacli_core.media.clip import read_clip
@@ -100,3 +100,14 @@ def test_a_damaged_beginning(kind):
     with pytest.raises(UnreadableInput) as caught:
         read_clip(Video(data[:24]), default_frames=8)
     assert caught.value.hint
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP"])
+def test_frames_are_upright(kind):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    data = animated(kind, dots(), exif=exif)
+    clip = read_clip(Video(data, frames=3), default_frames=None)
+    assert (clip.width, clip.height) == decode(data).size == (30, 40)
+    for number, picture in zip(clip.frames, clip.pictures, strict=True):
+        assert np.array_equal(picture, dots()[number].transpose(Image.Transpose.ROTATE_270))

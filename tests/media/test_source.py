@@ -126,7 +126,9 @@ def test_too_many_bytes(file):
             read_source(source, max_bytes=len(DATA) - 1)
 
 
-@pytest.mark.parametrize("url", ["ftp://example.org/a.png", "data://x", "file://example.org/a.png"])
+@pytest.mark.parametrize(
+    "url", ["ftp://example.org/a.png", "data://x", "file://example.org/a.png", "file://[x/a.png", "file://\u2100/a.png"]
+)
 def test_other_urls_are_refused(url):
     with pytest.raises(UrlError) as caught:
         read_source(url)

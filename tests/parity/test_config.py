@@ -130,6 +130,10 @@ CONFIGS = {
         "model_type": "llava",
         "text_config": QWEN | {"use_sliding_window": True},
     },
+    "qwen2, a window that is none": {
+        "model_type": "llava",
+        "text_config": QWEN | {"use_sliding_window": True, "sliding_window": None},
+    },
     "a head dim of its own": {"model_type": "llava_next", "text_config": MISTRAL | {"head_dim": 64}},
     "nulls": {
         "model_type": "llava",

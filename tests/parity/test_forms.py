@@ -44,6 +44,7 @@ SOME = {
     "old config, pinpoints by default": ("next-336", [rewriting.old_config]),
     "no head, and nothing said of ties": ("llava-interleave", [rewriting.without_ties]),
     "a tied head written out": ("llava-interleave", [rewriting.with_tied_head]),
+    "a tied pair under the head's name": ("llava-interleave", [rewriting.with_the_head_alone]),
 }
 ALL = [pytest.param(base, form, id=f"{base}-{name}") for base in BASES for name, form in FORMS.items()]
 ALL += [pytest.param(base, form, id=name) for name, (base, form) in SOME.items()]
@@ -139,6 +140,13 @@ def without_a_projector_bias(folder):
     rewriting.edited(folder, "config.json", lambda values: values.update(multimodal_projector_bias=False))
 
 
+def a_head_of_its_own(folder):
+    """A head that was trained by itself, though config.json still says that it is the embedding."""
+    tensors = rewriting.weights(folder)
+    words = tensors["language_model.model.embed_tokens.weight"]
+    rewriting.resave(folder, tensors | {"language_model.lm_head.weight": words.flip(0).contiguous()})
+
+
 CHANGES = {
     "linear rope": ("llava-1.5", [scaled_rope]),
     "linear rope, old config": ("next-vicuna", [scaled_rope, rewriting.old_config]),
@@ -149,6 +157,7 @@ CHANGES = {
     "no projector bias": ("next-vicuna", [without_a_projector_bias]),
     "biases": ("next-llama3", [biased]),
     "[CLS] kept": ("llava-1.5", [selecting("full")]),
+    "a head of its own": ("llava-interleave", [a_head_of_its_own]),
     "the first patch dropped": ("llava-interleave", [selecting("default")]),
 }
 

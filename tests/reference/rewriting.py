@@ -100,6 +100,14 @@ def with_tied_head(folder: Path) -> None:
     resave(folder, tensors | {"language_model.lm_head.weight": head})
 
 
+def with_the_head_alone(folder: Path) -> None:
+    """A tied pair under the head's name."""
+    tensors = weights(folder)
+    resave(
+        folder, {"language_model.lm_head.weight": tensors.pop("language_model.model.embed_tokens.weight"), **tensors}
+    )
+
+
 def weights(folder: Path) -> dict[str, Tensor]:
     return load_file(folder / "model.safetensors")
 

@@ -29,7 +29,7 @@ DEFAULTS: Mapping[str, Any] = {
 }
 NEW_TOKENS = 20  # where no length is given
 UNAVAILABLE = (
-    *("max_time", "stop_strings", "typical_p", "epsilon_cutoff", "eta_cutoff", "bad_words_ids"),
+    *("max_time", "stop_strings", "typical_p", "epsilon_cutoff", "eta_cutoff", "bad_words_ids", "renormalize_logits"),
     *("output_attentions", "output_hidden_states", "output_scores", "output_logits"),
 )
 NEUTRAL: tuple[Any, ...] = (None, False, 0, 1, [])  # set to these, they ask for nothing
@@ -53,10 +53,14 @@ def resolve(
     return asked, {name: value for name, value in options.items() if name not in FIELDS}
 
 
-def settled_by(asked: GenerationConfig, width: int, positions: int | None) -> Settled:
-    """For prompts of `width` tokens, padding included; `positions` there are, None where there is no end of them."""
-    limit = _limit(asked, width)
-    minimum = asked.min_length - width if asked.min_new_tokens is None else asked.min_new_tokens
+def settled_by(asked: GenerationConfig, width: int, embedded: int, positions: int | None) -> Settled:
+    """For prompts of `width` tokens, padding included, or of so many `embedded` ones, which lengths count alike.
+
+    `positions` there are, None where there is no end of them.
+    """
+    length = width + embedded
+    limit = _limit(asked, length)
+    minimum = asked.min_length - length if asked.min_new_tokens is None else asked.min_new_tokens
     return Settled(
         sampling=Sampling(
             max_tokens=limit,
@@ -69,7 +73,7 @@ def settled_by(asked: GenerationConfig, width: int, positions: int | None) -> Se
         ),
         stop_ids=ids_of(asked.eos_token_id),
         max_tokens=limit,
-        limit=limit if positions is None else min(limit, positions - width),
+        limit=limit if positions is None else min(limit, positions - length),
         repetition_penalty=asked.repetition_penalty,
         length_penalty=asked.length_penalty,
         early_stopping=asked.early_stopping,

@@ -69,8 +69,10 @@ class GenerationMixin:
         if inputs is not None:
             given[self.main_input_name] = inputs  # type: ignore[attr-defined]
         self.network.decoder.__dict__.pop("step", None)  # made of weights that may have been trained or moved since
+        words = given.get("inputs_embeds")
         prompts = self.prefill(given, asked)
-        settled = settled_by(asked, prompts.ids.shape[1], self.positions)
+        embedded = 0 if words is None or prompts.ids.shape[1] else words.shape[1]
+        settled = settled_by(asked, prompts.ids.shape[1], embedded, self.positions)
         count = asked.num_return_sequences
         scores = None
         if settled.sampling.beams > 1:
