@@ -19,7 +19,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.models import OptionInfo
 
 from llavacli import options, settings
-from llavacli.failures import USAGE, UsageError
+from llavacli.failures import USAGE, UsageError, usage_failure
 from llavacli.render.shell import pasted
 from llavacli.signals import Stopper
 from llavacli.sources import is_url
@@ -233,8 +233,19 @@ def _settled(ctx: typer.Context, kinds: dict[str, Any]) -> dict[str, Any]:
     shared = _kinds(parameter for group in options.SHARED for parameter in _spread(group))
     root = ctx.find_root().command
     configured = settings.configured(_path(ctx), kinds, shared, lambda: dict(_settable(root)))
+    _refuse_out_of_range(ctx, configured)
     values = configured | settings.listed_in_environment(kinds)
     return {name: value for name, value in values.items() if name in free}
+
+
+def _refuse_out_of_range(ctx: typer.Context, configured: Mapping[str, Any]) -> None:
+    """Hold the values of config files to what the flags take."""
+    for parameter in ctx.command.params:
+        if parameter.name in configured:
+            try:
+                parameter.process_value(ctx, configured[parameter.name])
+            except typer.BadParameter as error:
+                raise UsageError(f"in a config file: {usage_failure(error).message}", hint="correct it") from error
 
 
 def _settable(group: Any, prefix: str = "") -> Iterator[tuple[str, list[str]]]:

@@ -129,7 +129,9 @@ def _checked(path: Path, table: Mapping[str, Any], kinds: Kinds) -> dict[str, An
         if name not in kinds:
             raise UsageError(f"{path}: unknown option {key!r}", hint=_nearest(key, kinds))
         if not _is(value, kinds[name]):
-            raise UsageError(f"{path}: {key} must be {_wanted(kinds[name])}, not {value!r}", hint="correct the file")
+            is_text = _is(str(value), kinds[name]) and isinstance(value, int | float) and not isinstance(value, bool)
+            hint = f'write {key} = "{value}"' if is_text else "correct the file"
+            raise UsageError(f"{path}: {key} must be {_wanted(kinds[name])}, not {value!r}", hint=hint)
         values[name] = value
     return values
 

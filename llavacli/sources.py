@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from llavacli import streams
+from llavacli import stdin
 from llavacli.endings import CLIP_ENDINGS
 from llavacli.failures import UsageError
 
@@ -45,7 +45,7 @@ def named(names: Sequence[str], *, animations: bool = False) -> list[Source]:
     With `animations`, pictures of several frames (GIF, APNG, WebP) count as clips.
     """
     if not names:
-        if not streams.stdin_has_input():
+        if not stdin.has_input():
             raise UsageError("no picture given", hint="name a file, a URL, or - for stdin; --help has examples")
         names = [STDIN]
     if names.count(STDIN) > 1:
@@ -57,7 +57,7 @@ def named(names: Sequence[str], *, animations: bool = False) -> list[Source]:
 def of_stdin() -> bytes:
     """A picture's or a clip's bytes on stdin; none where it cannot be read."""
     try:
-        return streams.read_stdin(STDIN_LIMIT)
+        return stdin.read(STDIN_LIMIT)
     except OSError:
         return b""
 
@@ -82,6 +82,10 @@ def unreadable(source: Source) -> core.errors.InputError | None:
         return too_long(source.name, error)  # else it is there, but closed to us: the core says how
     if stat.S_ISDIR(mode):
         return core.errors.UnreadableInput(f"{source.name}: is a folder, not a picture", hint="name the pictures in it")
+    if not stat.S_ISREG(mode):  # as the core says, to whose processes not all descriptors are handed on
+        return core.errors.UnreadableInput(
+            f"{source.name}: is not a regular file", hint="pipe it in, and give - as the source"
+        )
     return None
 
 

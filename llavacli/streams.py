@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 import sys
 from typing import Literal
 
@@ -149,24 +148,6 @@ def cannot_write(path: str, error: OSError) -> OutputError:
     """A failed write to a file."""
     message = f"cannot write {path}: {error.strerror or error}"
     return OutputError(message, CANNOT_WRITE, hint=_REMEDIES.get(error.errno or 0, MAKE_ROOM))
-
-
-def stdin_has_input() -> bool:
-    """Whether stdin is a pipe or a file: the only cases in which it is read without being asked for."""
-    if sys.__stdin__ is None:
-        return False
-    mode = os.fstat(sys.__stdin__.fileno()).st_mode
-    return stat.S_ISFIFO(mode) or stat.S_ISREG(mode)
-
-
-def read_stdin(limit: int) -> bytes:
-    """The bytes on stdin, up to one more than `limit` (the reader's way to see that there are too many).
-
-    Raises OSError where it is closed, or open for writing alone, as nohup leaves it.
-    """
-    if sys.__stdin__ is None:
-        raise OSError(errno.EBADF, "it is closed")
-    return bytes(sys.__stdin__.buffer.read(limit + 1))
 
 
 def fill_closed_descriptors() -> None:

@@ -14,13 +14,12 @@ def write_file(path: str, data: bytes) -> None:
 
     Raises OutputError. A link is followed; a file that is replaced keeps its permissions.
     """
-    target = os.path.realpath(path)
     try:
-        if os.path.exists(target) and not os.path.isfile(target):
-            with open(target, "wb") as file:
+        if os.path.exists(path) and not os.path.isfile(path):  # /dev/stdout is a link that leads nowhere by name
+            with open(path, "wb") as file:
                 file.write(data)
         else:
-            _replace(target, data)
+            _replace(os.path.realpath(path), data)
     except OSError as error:
         raise cannot_write(path, error) from error
 
@@ -37,8 +36,8 @@ def sync_folder(path: str) -> None:
 
 def _replace(target: str, data: bytes) -> None:
     """Write beside the target, then take its name; whatever fails, nothing is left behind."""
-    folder, name = os.path.split(target)
-    beside = os.path.join(folder, f".{name[:200]}.{os.getpid()}.part")
+    folder = os.path.dirname(target)
+    beside = os.path.join(folder, f".llavacli.{os.getpid()}.part")
     try:
         with open(beside, "xb") as file:
             file.write(data)

@@ -33,6 +33,9 @@ def _flag(name: str) -> str:
     return f"--{name.replace('_', '-')}, LLAVACLI_{name.upper()} or a config file sets it"
 
 
+COLDEST = 1e-30  # scores divided by less are beyond float32
+
+
 @dataclass(frozen=True, kw_only=True)
 class Sampling:
     """How the next token is chosen and when to stop. Temperature 0 is greedy, hence reproducible.
@@ -59,6 +62,8 @@ class Sampling:
     def __post_init__(self) -> None:
         _within("max_tokens", self.max_tokens, 1, math.inf, whole=True)
         _within("temperature", self.temperature, 0, 100)
+        if 0 < self.temperature < COLDEST:
+            raise BadOption(f"temperature is 0, which is greedy, or at least {COLDEST}", hint=_flag("temperature"))
         _within("top_p", self.top_p, 0, 1, open_low=True)
         _within("top_k", self.top_k, 1, math.inf, whole=True)
         _within("min_p", self.min_p, 0, 1)

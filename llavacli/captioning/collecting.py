@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from llavacli import streams
+from llavacli import stdin
 from llavacli.captioning.options import InputOptions
 from llavacli.captioning.picture import Picture
 from llavacli.captioning.walking import Filter, walk
@@ -35,7 +35,7 @@ def collect(names: Sequence[str], options: InputOptions) -> Collected:
             raise UsageError("stdin can be read only once", hint="give - once")
         paths += listed(options.files_from, null=options.null)
     elif not paths:
-        if not streams.stdin_has_input():
+        if not stdin.has_input():
             raise UsageError("no picture given", hint="name files or folders; --help has examples")
         paths = [STDIN]
     pictures, seen, left_out = [], set[tuple[str, str]](), 0
@@ -76,7 +76,7 @@ def _list_on_stdin() -> bytes:
     import llavacli_core as core
 
     try:
-        return streams.read_stdin(STDIN_LIMIT)
+        return stdin.read(STDIN_LIMIT)
     except OSError as error:
         raise core.errors.UnreadableInput(
             f"--files-from -: stdin cannot be read ({error.strerror})",

@@ -15,13 +15,13 @@ from llavacli.captioning.imagefolder import obstacle
 from llavacli.captioning.ledger import lines
 from llavacli.captioning.outcome import Outcome
 from llavacli.captioning.picture import Picture
+from llavacli.captioning.places import Places
 from llavacli.captioning.provenance import LENGTH
 from llavacli.render import record
-from llavacli.sources import STDIN, is_url
 
 LONGEST = 2**31 - 1  # characters of a value in CSV: a prompt may have more than the module's 131072
 SEPARATORS = {";": "semicolons", "\t": "tabs"}  # of spreadsheets, in countries where the comma is in numbers
-COLUMNS = ("source", "text", "prompt", "finish_reason", "error", "model", "revision", "fingerprint")
+COLUMNS = ("source", "text", "prompt", "finish_reason", "error", "model", "revision", "file", "fingerprint")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,14 +70,17 @@ class Format(Protocol):
 
 
 class RecordFormat:
-    """The contract's records, with the fingerprint as the last key."""
+    """The contract's records; behind these keys, what made them, and where the picture is if `source` does not tell."""
 
     header = b""
     split = staticmethod(lines)
 
+    def __init__(self, folder: str) -> None:
+        self._places = Places(folder)
+
     def key(self, picture: Picture) -> str:
         """See Format."""
-        return place(picture.path)
+        return self._places.of(picture.path)
 
     def entry(self, row: bytes) -> Entry | None:
         """See Format."""
@@ -89,7 +92,7 @@ class RecordFormat:
         text = found.get("text") if found.get("status") == "ok" else None
         error = found.get("error")
         return Entry(
-            key=place(found["source"]),
+            key=self._places.read(found.get("file"), found["source"]),
             prompt=found.get("prompt"),
             text=text,
             fingerprint=found.get("fingerprint"),
@@ -107,19 +110,22 @@ class RecordFormat:
 
     def row(self, outcome: Outcome) -> bytes | None:
         """See Format."""
-        return record.line({**outcome.record, "fingerprint": outcome.fingerprint}).encode()
+        written = self._places.written(outcome.item.picture.path)
+        beside = {} if written is None else {"file": written}
+        return record.line({**outcome.record, "fingerprint": outcome.fingerprint, **beside}).encode()
 
 
 class CsvFormat:
     """Comma-separated values under a header, which only the first shard writes: shards, put together, are one file."""
 
-    def __init__(self, *, headed: bool) -> None:
+    def __init__(self, folder: str, *, headed: bool) -> None:
+        self._places = Places(folder)
         csv.field_size_limit(LONGEST)
         self.header = _csv_row(COLUMNS) if headed else b""
 
     def key(self, picture: Picture) -> str:
         """See Format."""
-        return place(picture.path)
+        return self._places.of(picture.path)
 
     def split(self, data: bytes) -> tuple[list[bytes], bytes]:
         """See Format. A row ends where a line does, unless that is within quotes."""
@@ -140,13 +146,13 @@ class CsvFormat:
         line = row.removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape")
         try:
             (values,) = csv.reader([line])
-            source, text, prompt, _, error, _, _, fingerprint = values
+            source, text, prompt, _, error, _, _, file, fingerprint = values
         except (ValueError, csv.Error) as error:
             raise Strange(_remedy(line)) from error
         if tuple(values) == COLUMNS:  # however a spreadsheet has quoted it
             return None
         return Entry(
-            key=place(source),
+            key=self._places.read(file, source),
             prompt=prompt or None,
             text=None if error else text,
             fingerprint=fingerprint or None,
@@ -170,6 +176,7 @@ class CsvFormat:
         made = outcome.record
         values = {name: made.get(name) for name in COLUMNS}
         values |= {"model": made["model"]["id"], "revision": made["model"]["revision"]}
+        values |= {"file": self._places.written(outcome.item.picture.path)}
         values |= {"error": outcome.failure and outcome.failure.code, "fingerprint": outcome.fingerprint}
         return _csv_row(tuple("" if value is None else str(value) for value in values.values()))
 
@@ -221,14 +228,6 @@ class MetadataFormat:
         if outcome.text is None:
             return None
         return record.line({"file_name": self.key(outcome.item.picture), "text": outcome.text.strip()}).encode()
-
-
-def place(source: str) -> str:
-    """Where a source is, however its path is spelt; but `..` stays, as it may lead up from where a link leads."""
-    if source == STDIN or is_url(source):
-        return source
-    path = os.path.join(os.getcwd(), source)
-    return path if os.pardir in path.split(os.sep) else os.path.normpath(path)
 
 
 def _is_json(torn: bytes) -> bool:

@@ -129,11 +129,11 @@ def _check_file(output: str, pictures: Sequence[Picture]) -> None:
 
 def _table(output: str, shard: Shard) -> Table:
     """The one file."""
-    if output.endswith(".csv"):
-        return Table(output, CsvFormat(headed=shard.is_first))
-    if not _is_metadata(output):
-        return Table(output, RecordFormat())
     folder, name = os.path.split(output)
+    if output.endswith(".csv"):
+        return Table(output, CsvFormat(folder, headed=shard.is_first))
+    if not _is_metadata(output):
+        return Table(output, RecordFormat(folder))
     return Table(output, _metadata(output), os.path.join(folder, f".{name}.journal"))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -49,13 +49,19 @@ class Naming:
         )
         return replace(picture, error=error)
 
-    def refuse_shared(self, pictures: Iterable[Picture]) -> None:
-        """Refuse two pictures with one sidecar, and pictures that can have none."""
+    def refuse_shared(self, pictures: Sequence[Picture]) -> None:
+        """Refuse two pictures with one sidecar, pictures that can have none, and sidecars that are pictures."""
         owners: dict[str, Picture] = {}
+        files = {os.path.abspath(picture.path): picture for picture in pictures if picture.is_file}
         for picture in pictures:
             if not picture.is_file:
                 raise UsageError(f"{picture.path}: has no place for a sidecar", hint="keep captions with -o FILE.jsonl")
             sidecar = os.path.abspath(self.of(picture))
+            if sidecar in files:
+                raise UsageError(
+                    f"the sidecar of {picture.path} would be {files[sidecar].path}, a picture",
+                    hint="choose another ending, e.g. --sidecar .caption",
+                )
             other = owners.setdefault(sidecar, picture)
             if other is not picture:
                 raise shared(other.path, picture.path, self.of(picture))

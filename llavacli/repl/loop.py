@@ -130,7 +130,11 @@ class Chat:
         """What a line leads to."""
         if typed is not None and typed.command:
             edited = commands.BY_NAME[typed.command.removeprefix("/")]
-            return edited.run(self._conversation, [line], self._screen)
+            try:
+                return edited.run(self._conversation, [line], self._screen)
+            except BaseException:
+                self._typed = Typed(line, typed.command)
+                raise
         if command:
             return commands.run(line, self._conversation, self._screen)
         try:

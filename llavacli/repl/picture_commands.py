@@ -30,9 +30,15 @@ def _video(conversation: Conversation, arguments: Sequence[str], screen: Screen)
 
 
 def _attach(conversation: Conversation, arguments: Sequence[str], screen: Screen, *, clip: bool) -> Next:
-    """Attach all that is named; a captioner answers the first at once."""
-    for source in expand(arguments[0]):
-        screen.note(conversation.attach(source.name, clip=clip).described)
+    """Attach all that is named, or nothing; a captioner answers the first at once."""
+    before = list(conversation.pending)
+    try:
+        new = [conversation.attach(source.name, clip=clip) for source in expand(arguments[0])]
+    except BaseException:
+        conversation.pending = before
+        raise
+    for each in new:
+        screen.note(each.described)
     return conversation.ask("") if conversation.captions else None
 
 

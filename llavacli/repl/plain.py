@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+from llavacli import stdin
 from llavacli.failures import BAD_MODEL, Failure, UsageError, failure, overall
 from llavacli.render.statistics import statistics
 from llavacli.render.text import escaped
@@ -59,6 +60,7 @@ class PlainLoop:
         self._screen = PlainScreen(notes)
         self._failures: list[Failure] = []
         self._asked = 0
+        self._has_no_model = False
 
     def run(self) -> int:
         """Answer what was asked on the command line, then what stdin brings; the exit code."""
@@ -67,11 +69,22 @@ class PlainLoop:
             self._take(first, command=False)
         self._answer_waiting()
         if sys.__stdin__ is not None and not self._is_hopeless():
-            with open(sys.__stdin__.fileno(), "rb", closefd=False) as stdin:
-                for data in lines_of(stdin.readline):
-                    if not self._line(data) or self._is_hopeless():
-                        break
+            for data in self._lines():
+                if not self._line(data) or self._is_hopeless():
+                    break
         return overall(self._failures, self._asked)
+
+    def _lines(self) -> Iterator[bytes]:
+        """What stdin brings. Where it cannot be read, as nohup leaves it, there must be a question already."""
+        import llavacli_core as core
+
+        try:
+            yield from lines_of(stdin.reader().readline)
+        except OSError as error:
+            if not self._asked:
+                raise core.errors.UnreadableInput(
+                    f"stdin cannot be read ({error.strerror})", hint="pipe questions into it, or ask one with --prompt"
+                ) from error
 
     def _line(self, data: bytes) -> bool:
         """Do what a line asks for; False when it asks to leave."""
@@ -143,14 +156,15 @@ class PlainLoop:
         what = failure(error)
         self._notes.error(what, error)
         self._failures.append(what)
+        self._has_no_model = is_turn and what.exit_code == BAD_MODEL
         if is_turn:
             pending, alone = self._conversation.pending, self._conversation.loaded and self._conversation.captions
             attachments, self._conversation.pending = (pending[:1], pending[1:]) if alone else (pending, [])
             self._view.failed(text, attachments, what)
 
     def _is_hopeless(self) -> bool:
-        """Whether no line can be answered: there is no model."""
-        return bool(self._failures) and self._conversation.loaded is None and self._failures[-1].exit_code == BAD_MODEL
+        """Whether no line can be answered: there is no model. One that /model did not find leaves the old one."""
+        return self._has_no_model and self._conversation.loaded is None
 
     def _told(self, done: core.Done) -> None:
         """What there is to say of an answer, on stderr."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from llavacli.failures import UsageError
+from llavacli.repl.placing import attached
 from llavacli.repl.slash import Command, Next, Screen, Typed, number_in
 
 if TYPE_CHECKING:
@@ -25,9 +26,9 @@ def _undo(conversation: Conversation, arguments: Sequence[str], screen: Screen) 
     return None
 
 
-def _edit(conversation: Conversation, arguments: Sequence[str], __: Screen) -> Next:
+def _edit(conversation: Conversation, arguments: Sequence[str], screen: Screen) -> Next:
     if arguments:
-        return conversation.edit(arguments[0])
+        return conversation.edit(attached(arguments[0], conversation, screen.note, pasted=False))
     if not conversation.turns:
         raise UsageError("there is no turn to edit", hint="ask something first")
     return Typed(conversation.turns[-1].text, "/edit")

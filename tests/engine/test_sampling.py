@@ -81,6 +81,7 @@ def test_what_was_chosen_counts_as_repeated():
     "values",
     [
         {"temperature": -1},
+        {"temperature": 1e-320},
         {"temperature": float("nan")},
         {"top_p": 0},
         {"top_p": 1.5},

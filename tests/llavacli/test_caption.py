@@ -6,13 +6,14 @@ import csv
 import json
 import os
 import re
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from llavacli.captioning.formats import place
+from llavacli.captioning.places import Places
 from llavacli.captioning.provenance import _identity
 from tests.llavacli.conftest import picture
 from tests.llavacli.running import Run
@@ -540,8 +541,53 @@ def test_a_picture_is_the_same_however_its_path_is_spelt(ask: Run, photos: Path,
     for spelling in ("photos", "./photos/", str(photos.absolute()), "photos//sub/.."):
         result = ask("caption", "-q", spelling, "-o", output)
         assert result.returncode == 0
-    assert len(Path(output).read_text().splitlines()) in (6, 7)  # a path through .. may lead past a link
-    assert [place(source) for source in ("https://example.org/./a.png", "-")] == ["https://example.org/./a.png", "-"]
+    assert len(Path(output).read_text().splitlines()) == 3 + output.endswith(".csv")
+    assert [Places("").of(source) for source in ("https://example.org/./a.png", "-")] == [
+        "https://example.org/./a.png",
+        "-",
+    ]
+
+
+@pytest.mark.parametrize("output", ["out.jsonl", "out.csv"])
+def test_a_picture_is_itself_from_whatever_folder(
+    ask: Run, photos: Path, output: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two of one name in two folders are two, and one is one by the names it has from each."""
+    home = Path.cwd()
+    (home / "photos" / "a2").mkdir()
+    for folder in ("sub", "a2"):
+        (home / "photos" / folder / "same.png").write_bytes(picture("a.png"))
+    counts = []
+    for folder in ("photos/sub", "photos/a2", "photos", "."):
+        monkeypatch.chdir(home / folder)
+        assert ask("caption", "-q", ".", "-o", home / output, "--exclude", "*.jpg", script={}).returncode == 0
+        counts.append(len((home / output).read_text().splitlines()) - output.endswith(".csv"))
+    assert counts[:3] == [1, 2, 4]
+    assert len(set((home / output).read_text().splitlines())) == counts[3] + output.endswith(".csv")
+
+
+def test_a_file_that_was_moved_alone_knows_its_pictures(ask: Run, photos: Path) -> None:
+    Path("kept").mkdir()
+    ask("caption", "-q", "photos", "-o", "kept/out.jsonl", script={})
+    Path("kept/out.jsonl").rename("out.jsonl")
+    result = ask("caption", "photos", "-o", "out.jsonl", script={"load": "fault"})
+    assert (result.returncode, b"3 skipped" in result.stderr) == (0, True)
+
+
+def test_a_current_folder_that_is_gone(ask: Run, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(photos / "sub")
+    shutil.rmtree(Path.cwd())
+    result = ask("caption", "/nope.png", "-o", "out.jsonl", script={})
+    assert (result.returncode, b"the current folder is gone" in result.stderr) == (2, True)
+
+
+def test_a_sidecar_is_never_a_picture(ask: Run, photos: Path) -> None:
+    Path("photos/a2.txt").write_bytes(picture("a.png"))
+    for named in (["photos/a2.txt"], ["photos/a2.txt", "photos/a2.png"]):
+        result = ask("caption", *named, "--sidecar", "--existing", "overwrite", script={"load": "fault"})
+        assert result.returncode == 2
+        assert b"the sidecar of photos/a2." in result.stderr
+    assert Path("photos/a2.txt").read_bytes() == picture("a.png")
 
 
 @pytest.mark.parametrize("batch", ["1", "3"])

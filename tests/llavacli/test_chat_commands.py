@@ -290,3 +290,27 @@ def test_names_and_words_are_escaped_where_they_are_told(say: Say) -> None:
     assert b"\x1b" not in result.stderr
     assert b"\\x1b[2J[red]\\u202e.png" in result.stderr
     assert b"[/INST]" in result.stderr
+
+
+def test_a_path_in_an_edited_turn_is_a_picture(say: Say, home: Path) -> None:
+    Path("b.png").write_bytes(Path("a.png").read_bytes())
+    result = say("--no-save", lines=lines("What is ./a.png?", "/edit And ./b.png?", "/images"), script={})
+    assert "[Image #2] ./b.png" in result.stderr.decode()
+    assert "turn 1" in result.stderr.decode().splitlines()[-1]
+    result = say(lines=lines("hello", "/edit What is in ./nothing.png?"), script={})
+    assert "./nothing.png" in errors(result)[0]
+    assert len(result.stdout.splitlines()) == 1
+
+
+def test_pictures_that_are_named_together_are_attached_together(say: Say, home: Path) -> None:
+    Path("torn.png").write_bytes(Path("a.png").read_bytes()[:40])
+    result = say(lines=lines("/image a.png nope.png", "/images"), script={})
+    assert "nope.png" in errors(result)[0]
+    assert "no pictures and no clips" in result.stderr.decode()
+
+
+def test_a_model_that_is_none_ends_nothing(say: Say) -> None:
+    for before in ([], ["hello"]):
+        result = say(lines=lines(*before, "/model nope-no-such/x", "and now?"))
+        assert len(result.stdout.splitlines()) == len(before) + 1
+        assert result.returncode == 3

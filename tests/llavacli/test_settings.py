@@ -129,3 +129,18 @@ def test_a_config_that_would_never_end(ask: Run, home: Path) -> None:
     result = ask("describe", "a.png")
     assert result.returncode == 2
     assert b"llavacli.toml: not a regular file" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("limit = -1", "in a config file: invalid value for '--limit': must be at least 1"),
+        ("max-failures = 0", "in a config file: invalid value for '--max-failures': must be at least 1"),
+        ("batch = 4", 'batch must be a string, not 4 (hint: write batch = "4")'),
+    ],
+)
+def test_files_are_held_to_what_flags_take(ask: Run, home: Path, text: str, said: str) -> None:
+    Path("llavacli.toml").write_text(f"[caption]\n{text}\n")
+    result = ask("caption", "a.png", script={"load": "fault"})
+    assert result.returncode == 2
+    assert said in result.stderr.decode()

@@ -8,10 +8,14 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
+from llavacli import stdin
 from tests.llavacli.running import SCRIPTED, Result, Run, process, shell
 
 
@@ -59,8 +63,8 @@ def test_an_open_pipe_is_left_alone_when_a_source_is_given(home: Path) -> None:
 def test_neither_terminal_nor_pipe_is_not_read(home: Path) -> None:
     """A service's /dev/null or socket is no terminal either, and holds no picture: no hanging, a usage error."""
     ours, theirs = socket.socketpair()
-    for stdin in (subprocess.DEVNULL, theirs.fileno()):
-        result = process([*SCRIPTED, "describe"], stdin=stdin)
+    for given in (subprocess.DEVNULL, theirs.fileno()):
+        result = process([*SCRIPTED, "describe"], stdin=given)
         assert (result.returncode, result.stdout) == (2, b"")
     ours.close()
     theirs.close()
@@ -139,3 +143,31 @@ def test_urls_are_the_cores(ask: Run, name: str) -> None:
     result = ask("describe", name, script={"fail": {os.path.basename(name): "url"}})
     assert result.returncode == 4
     assert result.stderr.endswith(b"llavacli: error: it is url (hint: do something)\n")
+
+
+@pytest.mark.parametrize("size", [10, 300_000])
+def test_a_stdin_that_does_not_block_is_waited_for(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As programs that write to many at once open it; nothing yet is not the end, and half is not all."""
+    data, (reading, writing) = os.urandom(size), os.pipe()
+    os.set_blocking(reading, False)
+
+    def write() -> None:
+        time.sleep(0.05)
+        with open(writing, "wb", buffering=0) as pipe:
+            half = pipe.write(data[: size // 2])
+            time.sleep(0.05)
+            while half < size:
+                half += pipe.write(data[half:])
+
+    thread = threading.Thread(target=write)
+    with open(reading, "rb") as opened:
+        monkeypatch.setattr(sys, "__stdin__", opened)
+        thread.start()
+        assert stdin.read(10**6) == data
+    thread.join()
+
+
+def test_no_stdin_is_an_error_of_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "__stdin__", None)
+    with pytest.raises(OSError, match="closed"):
+        stdin.read(1)
