@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from llavacli.captioning.locking import is_at, lock
-from llavacli.failures import UsageError
-from llavacli.streams import cannot_write
+from llavacli.failures import CANNOT_WRITE, UsageError
+from llavacli.streams import OutputError, cannot_write
 from llavacli.writing import sync_folder
 
 Split = Callable[[bytes], tuple[list[bytes], bytes]]  # a file's bytes -> whole rows, each with its end; the torn rest
@@ -43,6 +43,8 @@ class Ledger:
 
     def append(self, row: bytes) -> None:
         """Add a row, on disk when this returns. Raises OutputError, and then nothing of it is there."""
+        if not is_at(self._fd, self.path):
+            raise OutputError(f"{self.title} was removed or replaced meanwhile", CANNOT_WRITE, hint="run it again")
         size = os.fstat(self._fd).st_size
         try:
             _write(self._fd, row)

@@ -35,7 +35,7 @@ def is_at(fd: int, path: str) -> bool:
     """Whether a path still leads to an open file: another run may have replaced or removed it."""
     try:
         return os.path.samestat(os.fstat(fd), os.stat(path))
-    except FileNotFoundError:
+    except OSError:  # gone, or behind what has become closed
         return False
 
 

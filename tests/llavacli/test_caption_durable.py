@@ -261,3 +261,12 @@ def on_a_terminal(command: Sequence[str]) -> bytes:
     os.close(ours)
     assert running.wait() == 0
     return seen
+
+
+@pytest.mark.parametrize("output", ["out.jsonl", "photos/metadata.jsonl"])
+def test_an_output_that_is_removed_meanwhile_is_told(photos: Path, output: str) -> None:
+    running = start("-q", "photos", "-o", output, script={"slow": 0.02})
+    until(lambda: Path(output).exists() and Path(output).read_bytes().count(b"\n") > 2)
+    Path(output).unlink()
+    _, err = running.communicate(timeout=30)
+    assert (running.returncode, b"was removed or replaced meanwhile" in err) == (74, True)
