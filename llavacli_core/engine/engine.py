@@ -28,6 +28,7 @@ from llavacli_core.engine.runner import Caption, Conversation, Runner
 from llavacli_core.engine.scores import Scores, score
 from llavacli_core.engine.session import Session
 from llavacli_core.engine.starting import Captions, Conversations, Starter
+from llavacli_core.engine.threads import in_threads, threads_for
 from llavacli_core.engine.where import cache_devices, where
 from llavacli_core.engine.workers import Workers, opening
 from llavacli_core.errors import BadOption, OutOfMemory
@@ -138,7 +139,8 @@ class Engine:
         settled = self.processor.settled(request, sampling)
         try:
             with memory_for(f"an answer of up to {settled.limit} tokens", self.device, SMALLER):
-                yield from answer(self.runner(request, memory), self.processor.tokenizer, request, settled, stopped)
+                events = answer(self.runner(request, memory), self.processor.tokenizer, request, settled, stopped)
+                yield from in_threads(threads_for(self.network), events)
         except OutOfMemory as error:
             raise OutOfMemory(str(error), hint=self._advice(request, sampling, error.hint)) from error
 

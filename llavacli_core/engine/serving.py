@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 import torch
@@ -12,7 +12,7 @@ from llavacli_core.engine.ahead import Ahead
 from llavacli_core.engine.batch import Batch, Numbered, Ready
 from llavacli_core.engine.generate import Stopped
 from llavacli_core.engine.opening import Open
-from llavacli_core.engine.starts import may_be_helped
+from llavacli_core.engine.threads import in_threads, may_be_helped, threads_for
 from llavacli_core.errors import BadOption, CoreError
 from llavacli_core.events import Failed
 from llavacli_core.messages import Message
@@ -56,20 +56,9 @@ def run(
     with (
         opening as open_part,
         Ahead(enumerate(requests), prepare, depth=rows + threads, threads=threads) as ahead,
-        torch_threads(torch.get_num_threads() // (1 + helped)),
     ):
-        yield from Batch(engine, rows, helped=helped).serve(ahead, stopped)
-
-
-@contextmanager
-def torch_threads(count: int) -> Iterator[None]:
-    """Within it torch computes with so many threads in this thread, and in those that are started there."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+        count = torch.get_num_threads() // 2 if helped else threads_for(engine.network)
+        yield from in_threads(count, Batch(engine, rows, helped=helped).serve(ahead, stopped))
 
 
 def _pair(asked: Asked) -> Asked:

@@ -1,8 +1,7 @@
 """Admitted requests on their way to their first scores: in the batch's own thread, or in a second one beside it.
 
-A step of a small network is many short operations, and to divide each among several cores costs about what it gains.
-There a helper starts requests on half of the cores while the batch decodes on the others, and the batch lends a hand
-when few of its rows are taken. A large network's products use all cores well.
+A helper (`engine.threads` says where it gains) starts requests on half of the cores while the batch decodes on the
+others, and the batch lends a hand when few of its rows are taken. A large network's products use all cores well.
 """
 
 from __future__ import annotations
@@ -18,11 +17,6 @@ import torch
 
 from llavacli_core.engine.request import Request
 from llavacli_core.engine.starting import Started, Starter
-from llavacli_core.nn.encoder_decoder import EncoderDecoder
-from llavacli_core.nn.guests import Guest
-from llavacli_core.nn.llava import Llava
-
-SMALL = 64 * 2**20  # bytes of weights, which a CPU's caches may hold
 
 
 class Admitted(Protocol):
@@ -90,7 +84,7 @@ class Starts(Generic[Kind]):
             if self._helper is not None and not self._is_helping:
                 self._is_helping = True
                 pool, starter = self._helper
-                self._help_given = pool.submit(self._help, starter)
+                self._help_given = pool.submit(self._help, starter, torch.get_num_threads())
 
     def take(self, room: int, wait: float = 0) -> Group[Kind] | None:
         """A group that the helper has started, if it has `room` at most, waiting so many seconds for one; else None."""
@@ -131,8 +125,9 @@ class Starts(Generic[Kind]):
         self._admitted = [each for place, each in enumerate(self._admitted) if place not in places]
         return group
 
-    def _help(self, starter: Starter) -> None:
+    def _help(self, starter: Starter, threads: int) -> None:
         """Start what is admitted, until nothing is left."""
+        torch.set_num_threads(threads)  # which each thread has for itself
         while (group := self._next_or_rest(starter)) is not None:
             group.start(self._start, starter)
             with self._changed:
@@ -147,12 +142,3 @@ class Starts(Generic[Kind]):
                 self._is_helping = False
                 self._changed.notify_all()
             return group
-
-
-def may_be_helped(network: Llava | EncoderDecoder, rows: int) -> bool:
-    """Whether a helper gains anything."""
-    weights = [*network.parameters(), *network.buffers()]  # quantized ones are buffers
-    on_cpu = all(weight.device.type == "cpu" for weight in weights)
-    has_guests = any(isinstance(layer, Guest) for layer in network.decoder.blocks)  # their ferry goes one way at a time
-    is_small = sum(weight.nbytes for weight in weights) <= SMALL
-    return on_cpu and not has_guests and is_small and rows > 1 and torch.get_num_threads() > 1

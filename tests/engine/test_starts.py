@@ -14,10 +14,10 @@ import pytest
 import torch
 
 import llavacli_core as core
-from llavacli_core.engine import starts
+from llavacli_core.engine import starts, threads
 from llavacli_core.engine.grouping import Group, like_lengths
 from llavacli_core.engine.starting import Conversations
-from llavacli_core.engine.starts import may_be_helped
+from llavacli_core.engine.threads import may_be_helped, threads_for
 from llavacli_core.engine.together import Together
 from llavacli_core.errors import OutOfMemory
 from llavacli_core.messages import Image, Message
@@ -114,14 +114,38 @@ def test_what_the_helper_fails_for(engine: core.Engine, monkeypatch: pytest.Monk
 
 
 @pytest.mark.usefixtures("two")
-def test_threads_are_left_as_they_were(engine: core.Engine):
-    ids(engine, asked(3), 8)
-    assert torch.get_num_threads() == 2
+def test_whoever_takes_events_has_all_threads(engine: core.Engine):
+    """In whatever order answers begin and end."""
+    generations = [engine.batch(asked(3), 8), engine.batch(asked(1), 1), engine.generate(*asked(1)[0])]
+    for generation in generations:
+        next(generation)
+        assert torch.get_num_threads() == 2
+    for generation in generations:
+        generation.close()
+        assert torch.get_num_threads() == 2
+
+
+@pytest.mark.usefixtures("two")
+def test_one_core_computes_a_tiny_network(engine: core.Engine, monkeypatch: pytest.MonkeyPatch):
+    assert threads_for(engine.network) == 1
+    seen, step = [], Together.step
+
+    def watched(self: Any) -> Any:
+        seen.append(torch.get_num_threads())
+        return step(self)
+
+    monkeypatch.setattr(Together, "step", watched)
+    ids(engine, asked(2), 1)
+    assert set(seen) == {1}
+    monkeypatch.setattr(threads, "TINY", 2**20)
+    seen.clear()
+    ids(engine, asked(2), 1)
+    assert set(seen) == {2}
 
 
 @pytest.mark.usefixtures("two")
 def test_large_networks_use_all_cores_as_they_are(engine: core.Engine, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(starts, "SMALL", 2**20)
+    monkeypatch.setattr(threads, "SMALL", 2**20)
     assert not may_be_helped(engine.network, 8)
 
 
@@ -129,7 +153,7 @@ def test_large_networks_use_all_cores_as_they_are(engine: core.Engine, monkeypat
 def test_quantized_weights_count(monkeypatch: pytest.MonkeyPatch):
     network = core.load("demo", device="cpu", quantize="8bit").network
     assert may_be_helped(network, 8)
-    monkeypatch.setattr(starts, "SMALL", sum(weight.nbytes for weight in network.parameters()))
+    monkeypatch.setattr(threads, "SMALL", sum(weight.nbytes for weight in network.parameters()))
     assert not may_be_helped(network, 8)
 
 
