@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from difflib import get_close_matches
 from typing import Any, ClassVar, get_type_hints
@@ -35,7 +35,11 @@ class Command(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the arguments; a flag of `optional_values` takes the next one for its value if that is an ending."""
-        return super().parse_args(ctx, _with_values(args, self.optional_values))
+        try:
+            return super().parse_args(ctx, _with_values(args, self.optional_values))
+        except typer.TyperException as error:
+            error.ctx = getattr(error, "ctx", None) or ctx  # type: ignore[attr-defined]
+            raise  # and now it is known whose help to name
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write a section for each heading, in the order of its first option; `--help` comes last."""
@@ -174,12 +178,14 @@ def command(function: Callable[..., int]) -> Callable[..., None]:
             flat.append(parameter.replace(annotation=kind))
 
     def run(ctx: typer.Context, **values: Any) -> None:
-        values |= _settled(ctx, _kinds(flat))
+        kinds = _kinds(flat)
+        values |= _settled(ctx, kinds)
         arguments: dict[str, Any] = dict.fromkeys(stoppers, ctx.obj)
         for name, group in groups.items():
             arguments[name] = group(**{field.name: values.pop(field.name) for field in fields(group)})
             if isinstance(arguments[name], options.TerminalOptions):
                 ctx.meta[SETTLED] = arguments[name]
+        _warn_of_strange_variables(ctx, kinds)
         raise typer.Exit(function(**values, **arguments))
 
     context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
@@ -236,6 +242,14 @@ def _settled(ctx: typer.Context, kinds: dict[str, Any]) -> dict[str, Any]:
     _refuse_out_of_range(ctx, configured)
     values = configured | settings.listed_in_environment(kinds)
     return {name: value for name, value in values.items() if name in free}
+
+
+def _warn_of_strange_variables(ctx: typer.Context, kinds: Collection[str]) -> None:
+    """Say which variables set nothing; as they may be another version's, nothing is refused."""
+    terminal = ctx.meta.get(SETTLED, options.TerminalOptions())
+    notes = Notes(quiet=terminal.quiet, color=terminal.color)
+    for warning in settings.strange_variables(kinds, lambda: dict(_settable(ctx.find_root().command))):
+        notes.warning(warning)
 
 
 def _refuse_out_of_range(ctx: typer.Context, configured: Mapping[str, Any]) -> None:

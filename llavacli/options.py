@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from llavacli.completion import mark_shapes, model_names
+from llavacli.settings import PREFIX
 
 MODEL = "Model"
 GENERATION = "Generation"
@@ -31,7 +32,7 @@ def flag(
     `settable` is heeded on the command line alone: what it does should not be done because of a file or a variable.
     """
     has_variable = settable and not repeatable
-    variable = "LLAVACLI_" + names[0].removeprefix("--").replace("-", "_").upper() if has_variable else None
+    variable = PREFIX + names[0].removeprefix("--").replace("-", "_").upper() if has_variable else None
     return typer.Option(
         *names,
         rich_help_panel=panel,

@@ -26,6 +26,7 @@ from llavacli.failures import UsageError
 Kinds = Mapping[str, Any]  # option name -> its type
 Owned = Mapping[str, Collection[str]]  # table of a command -> the options that may stand in it
 
+PREFIX = "LLAVACLI_"  # of environment variables
 NAMES = {str: "a string", int: "a whole number", float: "a number", bool: "true or false", list: "a list of strings"}
 
 
@@ -63,8 +64,23 @@ def user_file() -> Path:
 
 def listed_in_environment(kinds: Kinds) -> dict[str, list[str]]:
     """The repeatable options' environment variables: one value per line (Typer would split at every blank)."""
-    found = {name: os.environ.get(f"LLAVACLI_{name.upper()}") for name, kind in kinds.items() if lists(kind)}
+    found = {name: os.environ.get(f"{PREFIX}{name.upper()}") for name, kind in kinds.items() if lists(kind)}
     return {name: [line for line in text.splitlines() if line] for name, text in found.items() if text}
+
+
+def strange_variables(known: Collection[str], owned_by_commands: Callable[[], Owned]) -> list[str]:
+    """What there is to say of variables that no command's option is set by. `known` are those of the command."""
+    names = [name.removeprefix(PREFIX).lower() for name in os.environ if name.startswith(PREFIX)]
+    if not any(name not in known for name in names):
+        return []
+    settable = {name for options in owned_by_commands().values() for name in options}
+    return [_stranger(name, settable) for name in names if name not in settable]
+
+
+def _stranger(name: str, settable: Collection[str]) -> str:
+    close = get_close_matches(name, settable, n=1)
+    hint = f" (did you mean {PREFIX}{close[0].upper()}?)" if close else ""
+    return f"the environment variable {PREFIX}{name.upper()} sets no option{hint}"
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -90,6 +106,10 @@ def _refuse_strays(path: Path, outside: Mapping[str, Any], shared: Kinds, owned:
         name = key.replace("-", "_")
         if name in shared:
             continue
+        if isinstance(outside[key], dict):
+            close = get_close_matches(key, commands, n=1)
+            hint = f"did you mean [{close[0]}]?" if close else f"there are {', '.join(sorted(commands))}"
+            raise UsageError(f"{path}: [{key}] names no command", hint=hint)
         if key in commands:
             raise UsageError(f"{path}: {key} must be a table", hint=f"write [{key}] on a line of its own")
         tables = [f"[{table}]" for table, options in owned.items() if name in options]

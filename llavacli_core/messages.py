@@ -31,7 +31,7 @@ class Image:
 
     def __post_init__(self) -> None:
         if self.max_tiles is not None and self.max_tiles < 1:
-            raise BadOption(f"max_tiles must be at least 1, not {self.max_tiles}")
+            raise BadOption(f"max_tiles must be at least 1, not {self.max_tiles}", hint="1 is the whole picture alone")
         if isinstance(self.marks, str) or not all(isinstance(mark, Mark) for mark in self.marks):
             raise BadOption(
                 "a picture's marks are a sequence of Mark", hint='e.g. marks=[Mark.parse("box:10,10,60,60")]'

@@ -136,7 +136,7 @@ def _conversation(
     made = Conversation(lambda options: loading.load(options, notes), model, generation, keeper, chatting.context)
     if kept is not None:
         for notice in made.resume(kept):
-            notes.warning(notice)
+            notes.loss(notice)
         if generation.system is not None:
             made.set_system(generation.system)
     return made

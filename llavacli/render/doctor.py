@@ -135,7 +135,8 @@ def _table(found: Report) -> list[str]:
     allowed = "" if wanted["budget"] is None else f"; {bytes_of(wanted['budget'])} allowed"
     free = "" if wanted["free"] is None else f"{allowed}; {bytes_of(wanted['free'])} free on {wanted['device']}"
     lines += ["", f"as it is  {name} needs {bytes_of(wanted['total'])}{free}: {wanted['verdict']}"]
-    return [*lines, f"try       {found['command'] or 'a smaller model: nothing fits'}"]
+    otherwise = "a smaller model" if wanted["budget"] is None else "a larger --max-memory or a smaller model"
+    return [*lines, f"try       {found['command'] or f'{otherwise}: nothing fits'}"]
 
 
 def _sizes(choice: dict[str, Any]) -> str:

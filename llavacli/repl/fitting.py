@@ -56,7 +56,7 @@ def make_room(
         raise _too_long(plan, [*left, turn], policy)
     if plan.room < wanted:
         what = f"the model has room for {plan.room} more tokens, and an answer may take {wanted}"
-        yield Notice(f"{what} ({_freeing([*left, turn], policy)})", topic="room")
+        yield Notice(f"{what} ({_freeing(plan, [*left, turn], policy)})", topic="room")
 
 
 def several(info: core.ModelInfo, turns: Sequence[Turn]) -> Iterator[Notice]:
@@ -90,7 +90,7 @@ def refused(session: core.Session, turns: Sequence[Turn], pending: Sequence[Atta
     if plan.room < 1:
         yield (
             f"the conversation has {plan.prompt_tokens} tokens and this model {plan.positions} positions: "
-            f"{_freeing(turns, 'error')}"
+            f"{_freeing(plan, turns, 'error')}"
         )
 
 
@@ -108,15 +108,15 @@ def _too_long(plan: core.Plan, turns: Sequence[Turn], policy: ContextPolicy) -> 
     return core.errors.TooLong(
         f"with this turn the prompt has {plan.prompt_tokens} tokens, {plan.request.image_tokens} of them pictures' and "
         f"clips', and the model has {plan.positions} positions for prompt and answer",
-        hint=_freeing(turns, policy),
+        hint=_freeing(plan, turns, policy),
     )
 
 
-def _freeing(turns: Sequence[Turn], policy: ContextPolicy) -> str:
-    """What would free room: the costliest attachment, the last turn, the policy."""
+def _freeing(plan: core.Plan, turns: Sequence[Turn], policy: ContextPolicy) -> str:
+    """What would free room: the costliest attachment, unless words alone are too many; the last turn; the policy."""
     seen = [(each.seen.tokens, each.number) for turn in turns for each in turn.shown if each.seen is not None]
     ways = []
-    if seen:
+    if seen and plan.room + sum(tokens for tokens, _ in seen) >= 1:
         tokens, number = max(seen)
         ways.append(f"/drop {number} frees {tokens} tokens")
     if len(turns) > 1:

@@ -88,6 +88,8 @@ class Command:
 def number_in(text: str, usage: str, *, least: int = 1) -> int:
     """A whole number; a picture's may be written `#1`."""
     digits = text.removeprefix("#")
-    if not (digits.isascii() and digits.isdigit() and len(digits) <= 9 and int(digits) >= least):
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= 9):
         raise UsageError(f"{text!r} is no number", hint=usage)
+    if int(digits) < least:
+        raise UsageError(f"numbers begin with {least} here, not {digits}", hint=usage)
     return int(digits)

@@ -14,7 +14,6 @@ from llavacli_core.errors import OutOfMemory
 
 GUESTS_AT_ONCE = 2  # one computes while the next comes
 MEMORY, DISK = "cpu", "disk"  # where guests are kept
-MIB, GIB = 2**20, 2**30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,6 +146,6 @@ def _too_small(needs: Needs, budgets: Sequence[tuple[str, int]]) -> str:
 
 
 def _size(count: int, rounded: Callable[[float], int]) -> str:
-    """Bytes in words."""
-    unit, name = (GIB, "GiB") if count >= GIB else (MIB, "MiB")
+    """Bytes in words, of a thousand MB each."""
+    unit, name = (10**9, "GB") if count >= 10**9 else (10**6, "MB")
     return f"{rounded(count * 10 / unit) / 10:g} {name}"

@@ -41,6 +41,7 @@ class Fit:
     swap: int = 0
     budget: int | None = None  # what --max-memory lets it take of the device
     spread: bool = False  # over several devices, or with layers that are fetched when they are needed
+    obstacle: str | None = None  # why it can be laid out in no way over devices and budgets
 
     @property
     def verdict(self) -> str:
@@ -48,6 +49,8 @@ class Fit:
 
         The last: mapped weights find no room and are read again and again.
         """
+        if self.obstacle is not None:
+            return "too large"
         if self.spread:
             return "spread"
         if self.room is None or self.footprint.total <= self.room.free:
@@ -62,6 +65,8 @@ class Fit:
     @property
     def impossible(self) -> bool:
         """Whether it cannot run, whatever is asked of it."""
+        if self.obstacle is not None:
+            return True
         return self.room is not None and not self.spread and self.footprint.least > self.room.free + self.swap
 
     @property
@@ -103,7 +108,7 @@ def fits(
         try:
             choice = replace(placement, dtype=dtype, quantize=quantize)
             found.append(_fit(processor.description, choice, work or Work()))
-        except (BadOption, OutOfMemory):  # what this device does not compute, or has no room for
+        except BadOption:  # what this device does not compute
             continue
     return found
 
@@ -127,11 +132,14 @@ def check_memory(processor: Processor | CaptionProcessor, work: Work, *, placeme
     """How it fits; OutOfMemory, with advice, where it does not."""
     found = fit(processor, work, placement=placement)
     if not found.fits:
+        hint = advice(processor.description, placement or Placement(), work)
+        if found.obstacle is not None:
+            raise OutOfMemory(found.obstacle, hint=hint)
         assert found.room is not None
         raise OutOfMemory(
             f"{processor.info.id} in {found.dtype} needs {gigabytes(found.footprint.total)} of {found.device} memory "
             f"with this prompt, and {gigabytes(found.room.free)} are free",
-            hint=advice(processor.description, placement or Placement(), work),
+            hint=hint,
         )
     return found
 
@@ -144,11 +152,14 @@ def refuse_impossible(
     description = describe(located.folder)
     found = _fit(description, placement, Work())
     if found.impossible:
+        hint = advice(description, placement, Work())
+        if found.obstacle is not None:
+            raise OutOfMemory(found.obstacle, hint=hint)
         assert found.room is not None
         raise OutOfMemory(
             f"{located.id} in {found.dtype} needs {gigabytes(found.footprint.least)} of {found.device} memory, "
             f"and {gigabytes(found.room.free + found.swap)} are free",
-            hint=advice(description, placement, Work()),
+            hint=hint,
         )
 
 
@@ -160,10 +171,12 @@ def advice(
     for dtype, quantize in CHOICES:
         try:
             choice = _fit(description, replace(placement, dtype=dtype, quantize=quantize), work)
-        except (BadOption, OutOfMemory):
+        except BadOption:
             continue
         if choice.fits and (below is None or choice.footprint.total < below):
             found.append(choice)
+    if not found and placement.max_memory:
+        return "a larger --max-memory, or a smaller model"
     if not found:
         return "a smaller model, or a computer with more memory"
     choice = next((each for each in found if each.verdict == "fits"), found[-1])
@@ -192,6 +205,11 @@ def _fit(description: Description | CaptionerDescription, placement: Placement, 
     scheme = scheme_for(placement.quantize, kind)
     form = form_of(kind, dtype, scheme, placement.attention)
     room = room_of(device)
+    obstacle, is_spread = None, False
+    try:
+        is_spread = _is_spread(config, placement, form, device)
+    except OutOfMemory as error:
+        obstacle = str(error)
     return Fit(
         device=device,
         dtype=dtype,
@@ -200,7 +218,8 @@ def _fit(description: Description | CaptionerDescription, placement: Placement, 
         room=room,
         swap=free_swap() if kind != "cuda" else 0,
         budget=None if room is None else _budget(placement, device, room),
-        spread=_is_spread(config, placement, form, device),
+        spread=is_spread,
+        obstacle=obstacle,
     )
 
 

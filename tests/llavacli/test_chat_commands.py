@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -91,7 +93,7 @@ def test_a_wrong_line_shows_the_right_form(line: str, hint: str) -> None:
         ("/drop x", "'x' is no number (hint: /drop N)"),
         ("/retry", "there is no turn to ask again"),
         ("/undo", "there is no turn to take back"),
-        ("/undo 0", "'0' is no number"),
+        ("/undo 0", "numbers begin with 1 here, not 0 (hint: /undo [N])"),
         ("/edit", "there is no turn to edit"),
         ("/edit other words", "there is no turn to edit"),
         ("/continue", "there is no turn to continue"),
@@ -258,6 +260,15 @@ def test_a_conversation_goes_on_from_the_command_line(say: Say) -> None:
     result = say("-q", "-c", lines=lines("What colour is the circle?", "/save"))
     assert result.stdout == b"The circle is red.\n"
     assert say("-q", "--no-save", lines=lines("hello", "/save")).returncode == 3
+
+
+def test_a_picture_that_has_gone_is_told_of_whatever_quiet_says(say: Say) -> None:
+    shutil.copy(SHAPES, "shapes.png")
+    say("-q", "shapes.png", lines=lines(COUNT))
+    os.unlink("shapes.png")
+    result = say("-q", "-c", lines=lines("hello"))
+    assert result.stderr.startswith(b"llavacli: warning: [Image #1] shapes.png is no longer there")
+    assert (result.returncode, result.stderr.count(b"\n")) == (0, 1)
 
 
 def test_quit_leaves_the_rest_unsaid(say: Say) -> None:

@@ -190,6 +190,13 @@ def test_what_does_not_fit_is_said_before_it_is_computed(database: Path) -> None
     assert len(chat.pending) == 1
 
 
+def test_to_drop_a_picture_is_no_way_out_where_words_are_too_many(chat: Conversation) -> None:
+    chat.attach(SHAPES)
+    with pytest.raises(core.errors.TooLong) as refused:
+        hear(chat.ask("word " * 2000))
+    assert refused.value.hint == "shorten the text"
+
+
 def test_the_oldest_turns_are_left_out(database: Path) -> None:
     chat = talk(database, max_tokens=40, context="drop-oldest")
     told = []

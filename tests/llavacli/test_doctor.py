@@ -95,6 +95,20 @@ def test_a_budget_is_held_against_what_is_needed(here: Run, model: str) -> None:
     assert (roomy["budget"], roomy["verdict"]) == (4 * 10**9, "fits")
 
 
+def test_a_budget_that_nothing_fits_into(here: Run, model: str) -> None:
+    """All forms are shown nevertheless."""
+    asked = ("-m", model, "a.png", "--max-memory", "1MB")
+    found = here("doctor", *asked)
+    assert found.returncode == 6
+    lines = found.stdout.decode().splitlines()
+    assert sum(line.endswith("too large") for line in lines) > len(("float32", "bfloat16", "as it is"))
+    assert lines[-1] == "try       a larger --max-memory or a smaller model: nothing fits"
+    refused = here("describe", *asked)
+    assert refused.returncode == 6
+    assert b"the model does not fit: on one device it takes at least" in refused.stderr
+    assert refused.stderr.endswith(b"(hint: a larger --max-memory, or a smaller model)\n")
+
+
 def test_a_model_that_does_not_fit(here: Run, model: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fit, "host_memory", lambda: Room(total=2**20, free=2**20))
     monkeypatch.setattr(fit, "free_swap", lambda: 0)

@@ -53,7 +53,8 @@ def test_flag_over_variable_over_project_over_user_over_default(
         ("dry-run = true", "dry-run is no option of every command (hint: write it below [describe])"),
         ("format = 'md'", "format is no option of every command (hint: write it below [sessions.export])"),
         ("mark = 'box:1,2,3,4'", "mark must be a list of strings, not 'box:1,2,3,4'"),
-        ("[captions]\nx = 1", "unknown option 'captions'"),
+        ("[captions]\nx = 1", "[captions] names no command (hint: did you mean [caption]?)"),
+        ("[nonsense]\nx = 1", "[nonsense] names no command (hint: there are caption, chat, "),
         ("describe = 3", "describe must be a table"),
         ("max-tokens = 'many'", "max-tokens must be a whole number, not 'many'"),
         ("max-tokens = 1.5", "max-tokens must be a whole number, not 1.5"),
@@ -76,6 +77,17 @@ def test_a_bad_config_is_one_line_that_names_the_file(ask: Run, home: Path, text
     assert said.startswith("llavacli: error: llavacli.toml: ")
     assert line in said
     assert said.count("\n") == 1
+
+
+def test_a_variable_that_sets_nothing_is_told(ask: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LLAVACLI_MAX_TOKNS", "3")
+    monkeypatch.setenv("LLAVACLI_RECURSIVE", "1")  # another command's
+    result = ask("describe", "a.png")
+    assert (result.returncode, result.stdout) == (0, b"A red circle.\n")
+    said = [line for line in result.stderr.decode().splitlines() if "LLAVACLI" in line]
+    stranger = "the environment variable LLAVACLI_MAX_TOKNS sets no option"
+    assert said == [f"llavacli: warning: {stranger} (did you mean LLAVACLI_MAX_TOKENS?)"]
+    assert b"LLAVACLI" not in ask("describe", "-q", "a.png").stderr
 
 
 def test_a_byte_order_mark_is_no_part_of_it(ask: Run, home: Path) -> None:

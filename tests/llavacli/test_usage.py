@@ -71,6 +71,13 @@ def test_a_bad_variable_is_named(ask: Run, monkeypatch: pytest.MonkeyPatch) -> N
     assert b"LLAVACLI_MAX_TOKENS" in result.stderr
 
 
+@pytest.mark.parametrize("flag", ["--stop", "-p", "--max-tokens"])
+def test_a_flag_without_its_value_names_the_commands_own_help(ask: Run, flag: str) -> None:
+    result = ask("describe", "a.png", flag)
+    assert result.returncode == 2
+    assert result.stderr.endswith(b"requires an argument (hint: see llavacli describe --help)\n")
+
+
 def test_two_dashes_end_the_options(ask: Run) -> None:
     os.rename("a.png", "-q.png")
     assert ask("describe", "-q.png").returncode == 2
