@@ -7,8 +7,9 @@ import csv
 import io
 import json
 import os
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from llavacli.captioning.imagefolder import obstacle
@@ -33,6 +34,7 @@ class Entry:
     text: str | None
     fingerprint: str | None
     error: str | None = None
+    beside: Mapping[str, Any] = field(default_factory=dict)  # columns that are none of ours, and stay
 
 
 class Strange(Exception):
@@ -65,8 +67,8 @@ class Format(Protocol):
     def is_whole(self, torn: bytes) -> bool:
         """Whether a last row lacks nothing but its end, as when people have edited the file."""
 
-    def row(self, outcome: Outcome) -> bytes | None:
-        """An outcome's row; None for one that gets none."""
+    def row(self, outcome: Outcome, beside: Mapping[str, Any]) -> bytes | None:
+        """An outcome's row, with what stood beside the one that it replaces; None for one that gets none."""
 
 
 class RecordFormat:
@@ -108,11 +110,11 @@ class RecordFormat:
         """See Format."""
         return _is_json(torn)
 
-    def row(self, outcome: Outcome) -> bytes | None:
+    def row(self, outcome: Outcome, beside: Mapping[str, Any]) -> bytes | None:
         """See Format."""
         written = self._places.written(outcome.item.picture.path)
-        beside = {} if written is None else {"file": written}
-        return record.line({**outcome.record, "fingerprint": outcome.fingerprint, **beside}).encode()
+        place = {} if written is None else {"file": written}
+        return record.line({**outcome.record, "fingerprint": outcome.fingerprint, **place}).encode()
 
 
 class CsvFormat:
@@ -171,7 +173,7 @@ class CsvFormat:
             return False
         return entry is not None and entry.fingerprint is not None and len(entry.fingerprint) == LENGTH
 
-    def row(self, outcome: Outcome) -> bytes | None:
+    def row(self, outcome: Outcome, beside: Mapping[str, Any]) -> bytes | None:
         """See Format."""
         made = outcome.record
         values = {name: made.get(name) for name in COLUMNS}
@@ -213,7 +215,8 @@ class MetadataFormat:
             return None
         if not isinstance(found.get("file_name"), str) or not isinstance(found.get("text"), str):
             raise Strange
-        return Entry(key=found["file_name"], prompt=None, text=found["text"], fingerprint=None)
+        beside = {name: value for name, value in found.items() if name not in ("file_name", "text")}
+        return Entry(key=found["file_name"], prompt=None, text=found["text"], fingerprint=None, beside=beside)
 
     def may_begin(self, torn: bytes) -> bool:
         """See Format."""
@@ -223,11 +226,12 @@ class MetadataFormat:
         """See Format."""
         return _is_json(torn)
 
-    def row(self, outcome: Outcome) -> bytes | None:
+    def row(self, outcome: Outcome, beside: Mapping[str, Any]) -> bytes | None:
         """See Format."""
         if outcome.text is None:
             return None
-        return record.line({"file_name": self.key(outcome.item.picture), "text": outcome.text.strip()}).encode()
+        ours = {"file_name": self.key(outcome.item.picture), "text": outcome.text.strip()}
+        return record.line({**ours, **beside}).encode()
 
 
 def _is_json(torn: bytes) -> bool:

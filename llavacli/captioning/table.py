@@ -56,14 +56,14 @@ class Table:
 
     def put(self, outcome: Outcome) -> None:
         """See Sink. The journal is told first: a row without what made it would be known of no one."""
-        row = self._form.row(outcome)
+        before = self._of(outcome.item)
+        row = self._form.row(outcome, before[-1][1].beside if before else {})
         if self._journal is not None:
             self._journal.note(self._form.key(outcome.item.picture), outcome)
         if row is None:
             return
-        before = [place for place, _ in self._of(outcome.item)]
         self._ledger.append(row)
-        self._replaced |= set(before)
+        self._replaced |= {place for place, _ in before}
         self._add(self._form.entry(row))
 
     def close(self, *, finished: bool) -> None:

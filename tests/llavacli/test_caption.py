@@ -210,6 +210,19 @@ def test_a_caption_of_unknown_origin_is_never_stale(ask: Run, photos: Path, args
     assert texts(args) == {"a2.png": "by hand", "a10.png": "new", "sub/c.jpg": "new"}
 
 
+def test_columns_of_the_users_own_stay_beside_new_captions(ask: Run, photos: Path) -> None:
+    ask("caption", "-q", "photos", "-o", "photos/metadata.jsonl")
+    file = Path("photos/metadata.jsonl")
+    file.write_text(file.read_text().replace('"}\n', '","label":"é","box":[1,2.5]}\n', 1))
+    how = ("-o", "photos/metadata.jsonl", "--existing", "overwrite")
+    ask("caption", "-q", "photos", *how, script={"pieces": ["new"]})
+    assert rows("photos/metadata.jsonl") == [
+        {"file_name": "a2.png", "text": "new", "label": "é", "box": [1, 2.5]},
+        {"file_name": "a10.png", "text": "new"},
+        {"file_name": "sub/c.jpg", "text": "new"},
+    ]
+
+
 def test_two_pictures_with_one_sidecar_are_refused(ask: Run, photos: Path) -> None:
     Path("photos/a2.jpg").write_bytes(picture("a.png"))
     before = sorted(os.listdir("photos"))
