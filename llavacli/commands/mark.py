@@ -89,6 +89,8 @@ def _target(output: str | None, source: Source, *, force: bool) -> tuple[str | N
     if output == STDOUT:
         return None, ".png"
     ending = os.path.splitext(output)[1].lower()
+    if ending not in FORMATS and _is_device(output):
+        return output, ".png"
     if ending not in FORMATS:
         raise UsageError(f"{output}: its ending names no known format", hint=f"one of {' '.join(FORMATS)}")
     if os.path.isdir(output):
@@ -98,6 +100,11 @@ def _target(output: str | None, source: Source, *, force: bool) -> tuple[str | N
         what = "is the picture itself" if is_input else "exists already"
         raise UsageError(f"{output}: {what}", hint="choose another name, or add --force to overwrite it")
     return output, ending
+
+
+def _is_device(path: str) -> bool:
+    """Whether it is a pipe or a device, as `-o >(command)` and /dev/stdout are."""
+    return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
 
 
 def _encoded(picture: Picture, ending: str) -> bytes:
