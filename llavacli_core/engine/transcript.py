@@ -46,9 +46,12 @@ class Transcript(Tally):
     def __init__(self, tokenizer: Tokenizer, settled: Settled, said: Sequence[int] = ()) -> None:
         super().__init__(settled)
         self._detokenizer = Detokenizer(tokenizer)
-        self.text = "".join(map(self._detokenizer.push, said))
-        self._told = _held_back(tokenizer, said)
+        text = "".join(map(self._detokenizer.push, said))
         self._stops = StopText(settled.sampling.stop)
+        again = self._stops.follow(text)
+        self.text = text.removesuffix(again)
+        self._again = len(again)  # characters that come again, and were shown
+        self._told = _held_back(tokenizer, said)
 
     def take(self, token_id: int) -> str:
         """Add an id; the text that can be shown now. A stop id is kept among `ids` and never shown."""
@@ -74,6 +77,9 @@ class Transcript(Tally):
     def _add(self, shown: str) -> str:
         """Take in more of the text; the part of it that was not shown when the answer was cut short."""
         self.text += shown
+        again = min(self._again, len(shown))
+        self._again -= again
+        shown = shown[again:]
         told = self._told if shown.startswith(self._told) else ""
         self._told = "" if shown else self._told
         return shown[len(told) :]

@@ -15,6 +15,15 @@ class StopText:
         self._held = ""
         self._stopped = False
 
+    def follow(self, shown: str) -> str:
+        """Begin behind a text that was shown; the end of it that a stop string may begin with, which is told again."""
+        self._held = shown
+        length = self._beginning() if self._stops else 0
+        self._held = shown[len(shown) - length :]
+        if any(stop in self._held for stop in self._stops):  # not one of those that counted when it was shown
+            self._held = ""
+        return self._held
+
     def push(self, text: str) -> tuple[str, bool]:
         """The text that may be shown now, and whether a stop string is complete: it and what follows are dropped."""
         if not self._stops:

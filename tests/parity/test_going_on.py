@@ -107,3 +107,27 @@ def test_what_a_stop_string_cut_off_does_not_come_back(engine):
     assert stop not in cut.text
     *pieces, done = session.go_on(Sampling(max_tokens=5))
     assert done.text == cut.text + "".join(piece.text for piece in pieces)
+
+
+def test_a_stop_string_that_the_cut_goes_through(engine):
+    whole = finish(engine("llava-1.5").session().generate(TURN, Sampling(max_tokens=24)))
+    for length in range(2, 12):
+        session = engine("llava-1.5").session()
+        first = finish(session.generate(TURN, Sampling(max_tokens=length)))
+        rest = whole.text[len(first.text) :]
+        stop = first.text[-2:] + rest[:2]
+        if whole.text.find(stop) != len(first.text) - 2 or len(stop) < 4:
+            continue
+        *pieces, done = session.go_on(Sampling(max_tokens=24, stop=(stop,)))
+        assert (done.finish_reason, done.text, pieces) == ("stop", first.text[:-2], [])
+        return
+    raise AssertionError("no cut is fit for it")
+
+
+def test_what_might_have_begun_a_stop_string_is_shown_once(engine):
+    whole = finish(engine("llava-1.5").session().generate(TURN, Sampling(max_tokens=24)))
+    session = engine("llava-1.5").session()
+    first = finish(session.generate(TURN, Sampling(max_tokens=7)))
+    stop = first.text[-3:] + "\N{SNOWMAN}"
+    *pieces, done = session.go_on(Sampling(max_tokens=17, stop=(stop,)))
+    assert first.text + "".join(piece.text for piece in pieces) == done.text == whole.text

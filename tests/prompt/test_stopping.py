@@ -66,3 +66,16 @@ def test_after_a_stop_nothing_is_shown():
     assert stopper.push("yes! no") == ("yes", True)
     assert stopper.push("more") == ("", True)
     assert stopper.finish() == ""
+
+
+@given(st.lists(letters, max_size=3), st.text(alphabet="ab\n", max_size=8), st.text(alphabet="ab\n", max_size=8))
+def test_behind_what_was_shown_it_is_as_if_not_cut(stops, before, after):
+    whole, stopped = naive(stops, before + after)
+    stopper = StopText(tuple(stops))
+    again = stopper.follow(before)
+    assert before.endswith(again)
+    if naive(stops, before)[1]:
+        return  # other stop strings counted then
+    shown, ended = stopper.push(after)
+    assert before.removesuffix(again) + shown + stopper.finish() == whole
+    assert ended == stopped
