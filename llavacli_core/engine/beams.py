@@ -38,7 +38,8 @@ class Search:
         self.generator = generator_of(settled.sampling, logits.device)
         self.width = settled.sampling.beams
         # Enough candidates that as many as there are beams go on, even if every beam would rather end.
-        self.kept = max(2, 1 + len(settled.stop_ids)) * self.width
+        self.each = max(2, 1 + len(settled.stop_ids))
+        self.kept = self.each * self.width
         self.running = [Beam((), 0.0 if beam == 0 else NEVER, finished=False) for beam in range(self.width)]
         self.ended = [Beam((), NEVER, finished=False) for _ in range(self.width)]
         self.hopeful = True  # whether a running beam may still beat the worst that has ended
@@ -75,14 +76,15 @@ class Search:
         if self.rules.bind:
             scores = self.rules(scores, said)
         if self.generator is not None:
-            scores = narrowed(scores, sampling)
+            scores = narrowed(scores, sampling, at_least=self.each)
         before = torch.tensor([beam.score for beam in self.running], device=scores.device)
         total = (scores + before[:, None]).flatten()  # [K V]
         if self.generator is None:
             values, places = total.topk(self.kept)
         else:
-            places = torch.multinomial(total.softmax(-1), self.kept, generator=self.generator)
-            values = total[places]
+            drawn = torch.multinomial(total.softmax(-1), self.kept, generator=self.generator)
+            values, order = total[drawn].sort(descending=True)
+            places = drawn[order]
         vocabulary = logits.shape[-1]
         parents = (places // vocabulary).tolist()
         ids = (places % vocabulary).tolist()

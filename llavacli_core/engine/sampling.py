@@ -79,19 +79,24 @@ def probabilities(logits: Tensor, sampling: Sampling) -> Tensor:
     return narrowed(logits, sampling).softmax(-1)
 
 
-def narrowed(logits: Tensor, sampling: Sampling) -> Tensor:
-    """Logits [B, V] with what must not be drawn at -inf: temperature, then top-k, top-p and min-p, in this order."""
+def narrowed(logits: Tensor, sampling: Sampling, at_least: int = 1) -> Tensor:
+    """Logits [B, V] with what must not be drawn at -inf: temperature, then top-k, top-p and min-p, in this order.
+
+    Each of these leaves `at_least` so many.
+    """
     logits = logits / sampling.temperature
-    if sampling.top_k is not None and sampling.top_k < logits.shape[-1]:
-        least = logits.topk(sampling.top_k).values[..., -1:]
+    count = logits.shape[-1]
+    if sampling.top_k is not None and sampling.top_k < count:
+        least = logits.topk(min(max(sampling.top_k, at_least), count)).values[..., -1:]
         logits = logits.masked_fill(logits < least, float("-inf"))
     if sampling.top_p is not None and sampling.top_p < 1:
         ascending, order = logits.sort(descending=False)
         drop = ascending.softmax(-1).cumsum(-1) <= 1 - sampling.top_p
-        drop[..., -1] = False  # the likeliest always stays
+        drop[..., -at_least:] = False
         logits = logits.masked_fill(drop.scatter(-1, order, drop), float("-inf"))
     if sampling.min_p is not None:
         chances = logits.softmax(-1)
         drop = chances < sampling.min_p * chances.amax(-1, keepdim=True)
+        drop.scatter_(-1, chances.topk(min(at_least, count)).indices, value=False)
         logits = logits.masked_fill(drop, float("-inf"))
     return logits

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from transformers.generation import logits_process as reference
 
 from llavacli_core.config import GenerationDefaults
-from llavacli_core.engine.sampling import Chooser, penalise, probabilities
+from llavacli_core.engine.sampling import Chooser, narrowed, penalise
 from llavacli_core.engine.settled import Settled, settle
 from llavacli_core.errors import BadOption
 from llavacli_core.options import Sampling
@@ -23,17 +23,18 @@ optional = st.none()
     top_k=optional | st.integers(1, 2 * VOCABULARY),
     top_p=optional | st.floats(0.01, 1),
     min_p=optional | st.floats(0, 1),
+    keep=st.integers(1, 5),
 )
 @settings(max_examples=200, deadline=None)
-def test_distribution_is_the_references(seed, temperature, top_k, top_p, min_p):
+def test_distribution_is_the_references(seed, temperature, top_k, top_p, min_p, keep):
     logits = torch.randn(1, VOCABULARY, generator=torch.Generator().manual_seed(seed)) * 3
     steps = [reference.TemperatureLogitsWarper(temperature)]
-    steps += [] if top_k is None else [reference.TopKLogitsWarper(top_k)]
-    steps += [] if top_p is None else [reference.TopPLogitsWarper(top_p)]
-    steps += [] if min_p is None else [reference.MinPLogitsWarper(min_p)]
+    steps += [] if top_k is None else [reference.TopKLogitsWarper(top_k, min_tokens_to_keep=keep)]
+    steps += [] if top_p is None else [reference.TopPLogitsWarper(top_p, min_tokens_to_keep=keep)]
+    steps += [] if min_p is None else [reference.MinPLogitsWarper(min_p, min_tokens_to_keep=keep)]
     expected = reference.LogitsProcessorList(steps)(torch.tensor([[0]]), logits).softmax(-1)
     sampling = Sampling(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p)
-    torch.testing.assert_close(probabilities(logits, sampling), expected, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(narrowed(logits, sampling, keep).softmax(-1), expected, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parity

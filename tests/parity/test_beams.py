@@ -67,6 +67,17 @@ def test_beams_with_rules(ending, engine, reference):
     assert done.token_ids == expected(reference(ending), case, **options)
 
 
+@pytest.mark.parametrize("name", ["photo", "57x56", "text only"])
+def test_sampled_beams_of_what_is_no_choice(name, ending, engine, reference):
+    """The two likeliest of each beam stay, as many as are drawn: nothing is left to chance."""
+    case = BY_NAME[name]
+    done = finish(
+        engine(ending).generate(case.messages, Sampling(max_tokens=LENGTH, beams=2, temperature=0.8, top_k=1, seed=1))
+    )
+    how = {"num_beams": 2, "do_sample": True, "temperature": 0.8, "top_k": 1}
+    assert done.token_ids == expected(reference(ending), case, **how)
+
+
 def test_a_seed_repeats_sampled_beams(engine):
     def said(seed):
         sampling = Sampling(max_tokens=8, beams=3, temperature=1.5, top_k=20, seed=seed)
