@@ -16,10 +16,19 @@ MOST_TOKENS = 256  # unless the call or the checkpoint says otherwise
 RESIDUE = 2  # characters that may stand before a prompt once it is decoded
 
 
-def pipeline(task: str = TASK, model: Any = None, *, processor: Any = None, **kwargs: Any) -> ImageTextToTextPipeline:
+def pipeline(
+    task: str = TASK,
+    model: Any = None,
+    *,
+    processor: Any = None,
+    device: Any = None,
+    model_kwargs: Mapping[str, Any] | None = None,
+    **kwargs: Any,
+) -> ImageTextToTextPipeline:
     """A function from pictures and words to words; keywords as of the model's `from_pretrained`.
 
-    `model` is a folder, a Hub id or an alias; or a model, with its `processor`.
+    `model` is a folder, a Hub id or an alias; or a model, with its `processor`. `device` is a name, or a GPU's number,
+    of which -1 is the CPU.
     """
     if task != TASK:
         raise BadOption(f"there is no pipeline for {task!r}", hint=f"{TASK} is the one")
@@ -31,6 +40,11 @@ def pipeline(task: str = TASK, model: Any = None, *, processor: Any = None, **kw
                 "a model of its own needs its processor", hint="processor=AutoProcessor.from_pretrained(...)"
             )
         return ImageTextToTextPipeline(model, processor)
+    kwargs |= model_kwargs or {}
+    if device is not None:
+        if kwargs.get("device_map") is not None:
+            raise BadOption("device and device_map are both set", hint="choose one")
+        kwargs["device_map"] = "cpu" if device == -1 else device
     found = AutoProcessor.from_pretrained(model) if processor is None else processor
     return ImageTextToTextPipeline(AutoModelForImageTextToText.from_pretrained(model, **kwargs), found)
 

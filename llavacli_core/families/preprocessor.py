@@ -19,7 +19,7 @@ HALF = (0.5, 0.5, 0.5)
 class Processor:
     """What a processor class of the reference assumes where a file is silent."""
 
-    size: int = 224
+    size: int | tuple[int, int] = 224
     square: bool = True  # whether a bare `size` is both edges, or the shorter one
     resample: int = 3
     do_center_crop: bool = False
@@ -36,7 +36,7 @@ PROCESSORS = {
     "Llava": CLIP,
     "LlavaNext": CLIP,
     "LlavaNextVideo": CLIP,
-    "Siglip": Processor(),
+    "Siglip": Processor(size=(224, 224), square=False),
     "ViT": Processor(resample=2),
     "DeiT": Processor(size=256, do_center_crop=True, crop_size=224),
     "Beit": Processor(crop_size=224),
@@ -116,7 +116,7 @@ def _size(keys: Keys, silent: Processor) -> tuple[int | None, tuple[int, int] | 
     value = keys.get("size", default=silent.size)
     if not isinstance(value, Mapping):
         edges = _edges(keys, "size", value)
-        return (None, edges) if silent.square or isinstance(value, list) else (edges[0], None)
+        return (None, edges) if silent.square or isinstance(value, (list, tuple)) else (edges[0], None)
     size = keys.section("size")
     if "height" in size.values:
         return None, (size.integer("height", most=MOST_EDGE), size.integer("width", most=MOST_EDGE))

@@ -55,11 +55,12 @@ def write(
     *,
     video_token: str | None = None,
     add_generation_prompt: bool = True,
+    add_special_tokens: bool = True,
 ) -> Prompt:
     """The prompt of a conversation; what was typed never acts as a control token, whatever it looks like.
 
     The ids are those of transformers' `processor.apply_chat_template` with one placeholder per picture or video: BOS is
-    added by the tokenizer unless the template begins with it.
+    added by the tokenizer unless the template begins with it, or the caller wants none.
     """
 
     def render(conversation: Sequence[Message]) -> str:
@@ -70,7 +71,7 @@ def write(
     skeleton = render(marked.messages)
     bos = tokenizer.special_tokens.get("bos_token")
     begins_with_bos = bool(bos) and skeleton.startswith(str(bos))
-    ids = _encode(tokenizer, text, marked, skeleton, add_special_tokens=not begins_with_bos)
+    ids = _encode(tokenizer, text, marked, skeleton, add_special_tokens=add_special_tokens and not begins_with_bos)
     images = sum(len(message.images) for message in messages)
     videos = sum(len(message.videos) for message in messages)
     _check_placeholders("image", images, ids, image_token, template, tokenizer)

@@ -48,16 +48,14 @@ class Template:
         self, messages: Sequence[Message], special_tokens: Mapping[str, str], *, add_generation_prompt: bool = True
     ) -> str:
         """The prompt's text; each picture or video is one placeholder where the template puts it."""
-        variables = {
-            **special_tokens,
-            "messages": [_plain(message) for message in messages],
-            "tools": None,
-            "documents": None,
-            "add_generation_prompt": add_generation_prompt,
-            ALLOWANCE: Allowance(),
-        }
+        plain = [_plain(message) for message in messages]
+        return self.fill(plain, {**special_tokens, "add_generation_prompt": add_generation_prompt})
+
+    def fill(self, messages: Sequence[Mapping[str, Any]], variables: Mapping[str, Any]) -> str:
+        """What it makes of messages as they are, and of whatever else it is told."""
+        nothing = {"tools": None, "documents": None}
         try:
-            return self._compiled.render(variables)
+            return self._compiled.render({**nothing, **variables, "messages": messages, ALLOWANCE: Allowance()})
         except jinja2.TemplateSyntaxError as error:
             raise TemplateError(
                 f"{self} is not valid Jinja: {_one_line(error)}, line {error.lineno}",

@@ -433,3 +433,85 @@ def test_answers_behind_embeddings(options, made):
     words = model.get_input_embeddings()(inputs["input_ids"]).detach()[:, :80]
     expected = theirs.generate(inputs_embeds=words, do_sample=False, **options)
     assert model.generate(inputs_embeds=words, do_sample=False, **options).tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("name", ["eos_token_id", "max_new_tokens", "repetition_penalty", "min_length"])
+def test_none_switches_off(name, made):
+    model, theirs, inputs = made("llava-1.5")
+    stop = model.generate(**inputs, max_new_tokens=3)[0, -1].item()
+    own = {"eos_token_id": stop, "max_new_tokens": 9, "repetition_penalty": 1.5, "min_length": 200}
+    given = core.GenerationConfig(**{name: own[name]})
+    asked = {"max_new_tokens": 25} if name != "max_new_tokens" else {}
+    expected = theirs.generate(**inputs, do_sample=False, **asked)
+    assert torch.equal(model.generate(**inputs, generation_config=given, **asked, **{name: None}), expected)
+
+
+def test_without_top_k_all_may_be_drawn(made):
+    model, _, inputs = made("llava-1.5")
+    asked = {"do_sample": True, "temperature": 50.0, "max_new_tokens": 1, "num_return_sequences": 300}
+    assert len(set(model.generate(**inputs, **asked)[:, -1].tolist())) <= 50
+    assert len(set(model.generate(**inputs, top_k=None, **asked)[:, -1].tolist())) > 100
+
+
+@pytest.mark.parametrize("base", ["llava-1.5", "next-mistral-window"])
+def test_padding_is_known_without_a_mask(base, padded):
+    model, theirs, inputs, _ = padded(base, "left")
+    del inputs["attention_mask"]
+    for asked in ({"pad_token_id": 5}, {"pad_token_id": 5, "eos_token_id": [5, 9]}):
+        expected = theirs.generate(**inputs, max_new_tokens=6, do_sample=False, **asked)
+        new = model.generate(**inputs, max_new_tokens=6, **asked)
+        assert torch.equal(new, expected), asked
+
+
+@pytest.mark.parametrize(
+    "foreign", [{"sequence_bias": [[[5], 10.0]]}, {"guidance_scale": 1.5}, {"num_beam_groups": 2, "num_beams": 4}]
+)
+def test_a_generation_config_of_more_than_there_is(foreign, made):
+    model, _, inputs = made("llava-1.5")
+    with pytest.raises(BadOption, match="is not available"):
+        model.generate(**inputs, generation_config=core.GenerationConfig(**foreign))
+    neutral = core.GenerationConfig(guidance_scale=1.0, num_beam_groups=1, diversity_penalty=0.0)
+    model.generate(**inputs, generation_config=neutral, max_new_tokens=1, streamer=None, stopping_criteria=None)
+    with pytest.raises(BadOption, match="position_ids"):
+        model.generate(**inputs, position_ids=torch.arange(3)[None])
+
+
+@pytest.mark.parametrize("base", NAMES)
+def test_parts_are_frozen_by_name(base, made):
+    model, theirs, _ = made(base)
+    for part in ("vision_tower", "multi_modal_projector", "lm_head", "layers.0.", "layernorm"):
+        ours = sum(weight.numel() for name, weight in model.named_parameters() if part in name)
+        unused = ("post_layernorm", "head.")  # of towers, which nobody reads: they are kept apart
+        expected = {
+            name: weight.numel()
+            for name, weight in theirs.named_parameters()
+            if part in name and not ("vision_tower" in name and any(each in name for each in unused))
+        }
+        assert ours == sum(expected.values()), part
+        assert ours or (part, base) == ("lm_head", "llava-interleave"), part  # whose head is tied
+    assert [id(weight) for _, weight in model.named_parameters()] == [id(weight) for weight in model.parameters()]
+
+
+def test_what_a_partial_state_dict_lacks_is_told(made):
+    model, _, _ = made("llava-1.5")
+    weights = model.state_dict()
+    lacking = next(iter(weights))
+    del weights[lacking]
+    missing, unexpected = model.load_state_dict({**weights, "strange": torch.zeros(1)}, strict=False)
+    assert (missing, unexpected) == ([lacking], ["strange"])
+
+
+def test_dropout_is_told(made):
+    model, _, _ = made("llava-1.5")
+    model.config.text_config.attention_dropout = 0.1
+    with pytest.warns(UserWarning, match="dropout"):
+        model.train()
+
+
+def test_a_config_with_a_name_that_is_none(recwarn):
+    """A document has this one."""
+    config = core.BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_compute_bnb_4bit_quant_type="nf4")
+    theirs = transformers.BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_compute_bnb_4bit_quant_type="nf4")
+    assert config.bnb_4bit_quant_type == theirs.bnb_4bit_quant_type == "fp4"
+    assert "bnb_4bit_compute_bnb_4bit_quant_type" in str(recwarn.list[0].message)
+    assert core.BitsAndBytesConfig(load_in_8bit=True).load_in_8bit

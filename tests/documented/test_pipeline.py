@@ -68,3 +68,11 @@ def test_what_it_refuses(both, messages):
         core.pipeline("image-text-to-text")
     with pytest.raises(BadOption, match="processor"):
         core.pipeline("image-text-to-text", model=ours.model)
+
+
+@pytest.mark.parametrize("device", ["cpu", -1, torch.device("cpu")])
+def test_a_device(device, checkpoint):
+    pipe = core.pipeline("image-text-to-text", model=str(checkpoint("llava-1.5")), device=device)
+    assert pipe.model.device == torch.device("cpu")
+    with pytest.raises(BadOption, match="device_map"):
+        core.pipeline(model=str(checkpoint("llava-1.5")), device="cpu", device_map="auto")

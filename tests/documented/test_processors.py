@@ -406,3 +406,46 @@ def test_published_forms_as_the_engine_reads_them(base, form, checkpoint, tmp_pa
         np.testing.assert_array_equal(given.numpy(), expected)
     for pixels, video in zip(got.get("pixel_values_videos", ()), request.clips, strict=True):
         np.testing.assert_array_equal(pixels.numpy(), video.pixels)
+
+
+@pytest.mark.parametrize(
+    "kwargs",
+    [
+        {"continue_final_message": True},
+        {"chat_template": "{{ my_var }}{{ tools }}", "my_var": "hey", "tools": None},
+        {"chat_template": "{% for m in messages %}{{ m['content'][0]['text'] }}{{ m.name }}{% endfor %}"},
+    ],
+    ids=["goes on", "variables", "keys of its own"],
+)
+def test_what_templates_are_told(both, kwargs):
+    ours, theirs = both
+    turns = [{**user("Hi"), "name": "Ada"}, {**assistant(" It is a "), "name": "Bob"}]
+    for conversation in (turns, [turns, turns]):
+        assert ours.apply_chat_template(conversation, **kwargs) == theirs.apply_chat_template(conversation, **kwargs)
+
+
+def test_special_tokens_that_nobody_wants(both):
+    for special in (True, False):
+        ours, theirs = (
+            each.apply_chat_template(ONE, **VECTORS, processor_kwargs={"add_special_tokens": special}) for each in both
+        )
+        assert_same(ours, theirs)
+
+
+def test_cutting_on_the_left_keeps_what_is_put_before_texts(both):
+    for processor in both:
+        processor.tokenizer.truncation_side = "left"
+    ours, theirs = (each(text="one two three four five", truncation=True, max_length=5) for each in both)
+    assert ours.input_ids == theirs.input_ids
+
+
+def test_keywords_of_a_tokenizer_are_handed_on(checkpoint):
+    given = {"chat_template": "X", "pad_token": "</s>", "truncation_side": "left", "model_max_length": 17}
+    folder = checkpoint("llava-1.5")
+    ours = core.AutoProcessor.from_pretrained(folder, **given)
+    theirs = transformers.AutoProcessor.from_pretrained(folder, backend="pil", **given)
+    for name, value in given.items():
+        assert getattr(ours.tokenizer, name) == getattr(theirs.tokenizer, name) == value, name
+    assert ours.apply_chat_template(ONE) == "X"
+    with pytest.raises(BadOption, match="add_eos_token"):
+        core.AutoProcessor.from_pretrained(folder, add_eos_token=True)

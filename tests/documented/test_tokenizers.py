@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 import transformers
@@ -292,3 +293,66 @@ def test_tokens_that_are_added(both, tmp_path):
         assert tokenizer.decode(ids, skip_special_tokens=True) == theirs.decode(ids, skip_special_tokens=True)
         assert len(tokenizer) == len(theirs)
         assert tokenizer.pad_token == "<brim>"
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{% for m in messages %}{{ '[INST] ' + m['content'] }}{% endfor %}",
+        "{% for m in messages %}{% if m['content'] is string %}{{ m['content'] | trim }}{% endif %}{% endfor %}",
+    ],
+)
+def test_templates_of_words_alone(template, both):
+    turns = [{"role": "user", "content": " Hi "}, {"role": "tool", "content": "42 is it"}]
+    for kwargs in ({}, {"continue_final_message": True}):
+        ours, theirs = (
+            each.apply_chat_template(turns, chat_template=template, tokenize=False, **kwargs) for each in both
+        )
+        assert ours == theirs
+    ids = both[0].apply_chat_template(turns, chat_template=template, add_special_tokens=False, return_dict=False)
+    assert ids == both[1].apply_chat_template(turns, chat_template=template, return_dict=False)
+
+
+def test_contents_in_one_piece_are_parts_too(folder):
+    ours = core.AutoTokenizer.from_pretrained(folder("llava-1.5"))
+    template = "{% for m in messages %}{% for p in m['content'] %}{{ p['text'] }};{% endfor %}{% endfor %}"
+    turns = [{"role": "user", "content": "Hi"}, {"role": "user", "content": [{"type": "text", "text": "you"}]}]
+    assert ours.apply_chat_template(turns, chat_template=template, tokenize=False) == "Hi;you;"
+
+
+@pytest.mark.parametrize("wrong", [{"continue_final_message": True, "add_generation_prompt": True}])
+def test_what_excludes_each_other(wrong, folder):
+    ours = core.AutoTokenizer.from_pretrained(folder("llava-1.5"))
+    with pytest.raises(BadOption, match="exclude"):
+        ours.apply_chat_template([{"role": "user", "content": "Hi"}], tokenize=False, **wrong)
+    with pytest.raises(BadOption, match="leaves out"):
+        ours.apply_chat_template(
+            [{"role": "user", "content": "Hi"}], chat_template="X", tokenize=False, continue_final_message=True
+        )
+
+
+def test_ids_one_by_one(both):
+    ours, theirs = both
+    ids = ours("cats is red").input_ids
+    for form in (list(torch.tensor(ids)), list(np.array(ids)), torch.tensor(ids), tuple(ids)):
+        assert ours.decode(form) == theirs.decode(form)
+    assert ours.batch_decode([]) == theirs.batch_decode([]) == []
+
+
+def test_rows_in_any_form_are_filled_up(both):
+    ours, theirs = both
+    calls = [ours("cats"), ours("cats is red")]
+    rows = [list(call.input_ids) for call in calls]
+    expected = theirs.pad({"input_ids": rows}, return_tensors="pt").input_ids
+    plain = [{"input_ids": row} for row in rows]
+    for form in (rows, {"input_ids": rows}, plain, calls, [torch.tensor(row) for row in rows]):
+        assert torch.equal(ours.pad(form, return_tensors="pt").input_ids, expected)
+
+
+def test_more_of_the_vocabulary(both):
+    ours, theirs = both
+    tokens = ours.tokenize("cats is red")
+    assert ours.convert_tokens_to_string(tokens) == theirs.convert_tokens_to_string(tokens)
+    assert ours.get_added_vocab() == theirs.get_added_vocab()
+    assert ours.vocab == theirs.get_vocab()
+    assert ours.is_fast

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Self
@@ -13,9 +15,12 @@ if TYPE_CHECKING:
     import torch
 
 
-@dataclass
+@dataclass(init=False)
 class BitsAndBytesConfig:
-    """The weights of the decoder's layers in 8 or 4 bits, by bitsandbytes; the rest stays in the model's `dtype`."""
+    """The weights of the decoder's layers in 8 or 4 bits, by bitsandbytes; the rest stays in the model's `dtype`.
+
+    A name that is none of these says nothing, as in transformers (a document has one), and is warned of.
+    """
 
     load_in_8bit: bool = False
     load_in_4bit: bool = False
@@ -28,11 +33,20 @@ class BitsAndBytesConfig:
     bnb_4bit_use_double_quant: bool = False
     bnb_4bit_quant_storage: torch.dtype | str | None = None
 
-    def __post_init__(self) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        given = {**dict(zip((field.name for field in fields(self)), args, strict=False)), **kwargs}
+        for field in fields(self):
+            setattr(self, field.name, given.pop(field.name, field.default))
+        for name in given:
+            warnings.warn(f"BitsAndBytesConfig knows no {name}: it has no effect", stacklevel=2)
         if self.load_in_8bit and self.load_in_4bit:
             raise BadOption("load_in_8bit and load_in_4bit are both set", hint="choose one")
         if self.bnb_4bit_quant_type not in ("fp4", "nf4"):
             raise BadOption(f"bnb_4bit_quant_type is fp4 or nf4, not {self.bnb_4bit_quant_type!r}")
+
+    def to_json_string(self, use_diff: bool = True) -> str:
+        """All values as JSON."""
+        return json.dumps(self.to_dict(), indent=2, sort_keys=True) + "\n"
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:

@@ -24,9 +24,7 @@ class CLIPImageProcessor(BaseImageProcessor, kind="CLIP"):
 
 
 class SiglipImageProcessor(BaseImageProcessor, kind="Siglip"):
-    """Squeezed into a square."""
-
-    default_to_square: ClassVar[bool] = False
+    """Squeezed into a square; of a bare size, the shorter edge is of that."""
 
 
 class ViTImageProcessor(BaseImageProcessor, kind="ViT"):

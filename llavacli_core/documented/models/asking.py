@@ -27,10 +27,17 @@ DEFAULTS: Mapping[str, Any] = {
     "length_penalty": 1.0,
     "no_repeat_ngram_size": 0,
 }
+OFF = {name: value for name, value in DEFAULTS.items() if name != "top_k"}  # what None comes to
 NEW_TOKENS = 20  # where no length is given
 UNAVAILABLE = (
     *("max_time", "stop_strings", "typical_p", "epsilon_cutoff", "eta_cutoff", "bad_words_ids", "renormalize_logits"),
     *("output_attentions", "output_hidden_states", "output_scores", "output_logits"),
+)
+# Parameters that a config may hold, and that no call takes: they would change answers.
+FOREIGN = (
+    *("sequence_bias", "guidance_scale", "encoder_repetition_penalty", "encoder_no_repeat_ngram_size", "top_h"),
+    *("exponential_decay_length_penalty", "penalty_alpha", "num_beam_groups", "diversity_penalty", "constraints"),
+    *("force_words_ids", "watermarking_config", "dola_layers", "token_healing"),
 )
 NEUTRAL: tuple[Any, ...] = (None, False, 0, 1, [])  # set to these, they ask for nothing
 
@@ -38,19 +45,26 @@ NEUTRAL: tuple[Any, ...] = (None, False, 0, 1, [])  # set to these, they ask for
 def resolve(
     own: GenerationConfig, given: GenerationConfig | None, options: Mapping[str, Any]
 ) -> tuple[GenerationConfig, dict[str, Any]]:
-    """The call's keywords, else its config's, else the model's own, else defaults; and what is no parameter."""
+    """The call's keywords, else its config's, else the model's own, else defaults; and what is no parameter.
+
+    A keyword of None switches off what a config says.
+    """
     asked = GenerationConfig()
-    for name in FIELDS:
-        stated = (options.get(name), getattr(given, name, None), getattr(own, name, None), DEFAULTS.get(name))
-        setattr(asked, name, next((value for value in stated if value is not None), None))
-    for name in UNAVAILABLE:
+    for name in (*FIELDS, *FOREIGN):
+        stated = (getattr(given, name, None), getattr(own, name, None), DEFAULTS.get(name))
+        value = next((value for value in stated if value is not None), None)
+        setattr(asked, name, OFF.get(name) if options.get(name, value) is None else options.get(name, value))
+    for name in (*UNAVAILABLE, *FOREIGN):
         if getattr(asked, name) is True or getattr(asked, name) not in NEUTRAL:
             raise BadOption(f"generate: {name} is not available", hint="leave it out, also of generation_config.json")
     if asked.do_sample and not asked.temperature > 0:
         raise BadOption(f"temperature must be above 0 to sample, not {asked.temperature}", hint="do_sample=False")
+    if asked.num_return_sequences < 1:
+        raise BadOption(f"num_return_sequences must be at least 1, not {asked.num_return_sequences}")
     if asked.num_return_sequences > (asked.num_beams if not asked.do_sample or asked.num_beams > 1 else 10**6):
         raise BadOption("num_return_sequences may not exceed num_beams", hint="do_sample=True, or more beams")
-    return asked, {name: value for name, value in options.items() if name not in FIELDS}
+    inputs = {name: value for name, value in options.items() if name not in (*FIELDS, *FOREIGN)}
+    return asked, {name: value for name, value in inputs.items() if value is not None}
 
 
 def settled_by(asked: GenerationConfig, width: int, embedded: int, positions: int | None) -> Settled:
@@ -84,6 +98,14 @@ def settled_by(asked: GenerationConfig, width: int, embedded: int, positions: in
         suppressed=ids_of(asked.suppress_tokens),
         suppressed_first=ids_of(asked.begin_suppress_tokens),
     )
+
+
+def mask_by_padding(ids: torch.Tensor | None, asked: GenerationConfig) -> torch.Tensor | None:
+    """The mask of prompts [B, W] that came without one: pad tokens are no words, unless one of them ends answers."""
+    padding = ids_of(asked.pad_token_id)
+    if ids is None or not padding or padding[0] in ids_of(asked.eos_token_id):
+        return None
+    return ids != padding[0]
 
 
 def seeded(settled: Settled) -> Settled:

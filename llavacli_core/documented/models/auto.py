@@ -5,6 +5,8 @@ from __future__ import annotations
 from os import PathLike
 from typing import Any, ClassVar
 
+import torch
+
 from llavacli_core.documented.configs.auto import AutoConfig
 from llavacli_core.documented.configs.base import PreTrainedConfig
 from llavacli_core.documented.folders import folder_of
@@ -30,9 +32,10 @@ class AutoModelForImageTextToText:
     classes: ClassVar[tuple[type[PreTrainedModel], ...]] = (*LLAVAS, VisionEncoderDecoderModel)
 
     @classmethod
-    def from_config(cls, config: PreTrainedConfig) -> PreTrainedModel:
+    def from_config(cls, config: PreTrainedConfig, *, dtype: torch.dtype | None = None) -> PreTrainedModel:
         """A model of random weights."""
-        return cls.class_of(config.model_type)(config)
+        model = cls.class_of(config.model_type)(config)
+        return model if dtype is None else model.to(dtype)
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: str | PathLike[str], **kwargs: Any) -> PreTrainedModel:

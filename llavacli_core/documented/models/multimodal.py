@@ -5,7 +5,7 @@ B batch  T sequence  S positions, those in the cache included  D hidden size  V 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar
 
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from llavacli_core.config import ModelConfig
 from llavacli_core.documented.configs.generation import GenerationConfig
+from llavacli_core.documented.models.asking import mask_by_padding
 from llavacli_core.documented.models.cache import DynamicCache
 from llavacli_core.documented.models.call import PROMPT, Call, Layers, present_positions
 from llavacli_core.documented.models.generation import GenerationMixin, Prefilled, Prompts
@@ -54,6 +55,9 @@ class Run:
             # One dimension, as transformers 5.23 has it: it flattens once more what its clips no longer have apart.
             "video_hidden_states": None if self.videos is None else self.videos.flatten(),
         }
+
+
+REFUSED = ("past_key_values", "position_ids")  # of a call's arguments, by `generate`
 
 
 class MultimodalModel(PreTrainedModel):
@@ -246,10 +250,13 @@ class Conditional(GenerationMixin, MultimodalModel):
 
     def prefill(self, inputs: dict[str, Any], asked: GenerationConfig) -> Prompts:
         """The prompts without their padding, each into a cache of its own."""
-        unknown = inputs.keys() - {field.name for field in fields(Call)} - {"cache_position"}
-        if unknown or inputs.get("past_key_values") is not None:
-            raise BadOption(f"generate takes no {', '.join(sorted(unknown)) or 'past_key_values'}")
+        strange = inputs.keys() - {field.name for field in fields(Call)} - {"cache_position"}
+        refused = strange | (inputs.keys() & {*REFUSED})
+        if refused:
+            raise BadOption(f"generate takes no {', '.join(sorted(refused))}")
         call = Call(**{name: value for name, value in inputs.items() if name in PROMPT})
+        if call.attention_mask is None and call.inputs_embeds is None:
+            call = replace(call, attention_mask=mask_by_padding(call.input_ids, asked))
         x, _, _ = self.embed(call)
         present = present_positions(call.attention_mask, 0, x.shape[1])
         ids = x.new_empty(x.shape[0], 0, dtype=torch.long) if call.input_ids is None else call.input_ids

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from os.path import commonprefix
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -51,24 +54,54 @@ def matrices(network: nn.Module, table: Table) -> Iterator[tuple[Target, Tensor]
                     yield Target(full, part), rows
 
 
+def named(network: nn.Module, table: Table) -> Iterator[tuple[str, nn.Parameter]]:
+    """Each parameter under its published name; a stacked one under its matrices' in one, as `self_attn.q_k_v_proj`."""
+    targets = defaultdict[str, list[Target]](list)
+    for target, _ in matrices(network, table):
+        targets[target.name].append(target)
+    for path, parameter in network.named_parameters():
+        whole, apart, part = path.rpartition(".weights.")
+        its_own = [Target(f"{whole}.weight", int(part))] if apart else targets[path]
+        yield _in_one([theirs(target, table) for target in its_own]), parameter
+
+
+def _in_one(names: list[str]) -> str:
+    """Names that differ in the middle, as one."""
+    if len(names) == 1:
+        return names[0]
+    start = commonprefix(names)  # noqa: RUF071 - characters are meant, not folders
+    end = commonprefix([name[len(start) :][::-1] for name in names])[::-1]  # noqa: RUF071
+    return start + "_".join(name[len(start) : len(name) - len(end)] for name in names) + end
+
+
+class IncompatibleKeys(NamedTuple):
+    """What `load_state_dict` did not find, and what it found no place for."""
+
+    missing_keys: list[str]
+    unexpected_keys: list[str]
+
+
 @torch.no_grad()
-def take_in(network: nn.Module, table: Table, weights: Mapping[str, Tensor], *, strict: bool) -> int:
-    """Copy weights under published names into the network; where `strict`, all of them and nothing else; how many."""
-    ours = {rename(name, table): weight for name, weight in published(network, table).items()}
-    left = set(ours)
+def take_in(network: nn.Module, table: Table, weights: Mapping[str, Tensor], *, strict: bool) -> IncompatibleKeys:
+    """Copy weights under published names into the network; where `strict`, all of them and nothing else."""
+    known = published(network, table)
+    ours = {rename(name, table): weight for name, weight in known.items()}
+    taken, unexpected = set(), []
     for name, weight in weights.items():
         try:
             target = rename(name, table)
         except KeyError:
             if strict:
                 raise UnknownWeight(f"{name} belongs to no part of this model") from None
+            unexpected.append(name)
             continue
         if target not in ours:
             continue
         if ours[target].shape != weight.shape:
             raise MisshapenWeight(f"{name} is {list(weight.shape)}, this model has {list(ours[target].shape)}")
         ours[target].copy_(weight)
-        left.discard(target)
-    if strict and left:
-        raise MissingWeight(f"{len(left)} weights of this model are not among those given")
-    return len(ours) - len(left)
+        taken.add(target)
+    missing = [name for name in known if rename(name, table) not in taken]
+    if strict and missing:
+        raise MissingWeight(f"{len(missing)} weights of this model are not among those given, {missing[0]} among them")
+    return IncompatibleKeys(missing, unexpected)

@@ -34,7 +34,7 @@ class Part(PreTrainedModel):
         """
         model = cls(config)
         weights = {name.removeprefix(f"{config.model_type}."): weight for name, weight in tensors_of(folder)}
-        if take_in(model.network, model.names, weights, strict=False) == 0:
+        if len(take_in(model.network, model.names, weights, strict=False).missing_keys) == len(model.state_dict()):
             raise BrokenModel(f"{folder}: none of its weights belongs to a {config.model_type}", hint="another model?")
         config.dtype = config.dtype or model.dtype if dtype in (None, "auto") else dtype
         return model.to(choose_device(placement.device), config.dtype).eval()

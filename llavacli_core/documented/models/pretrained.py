@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
@@ -20,7 +21,7 @@ from llavacli_core.documented.configs.quantization import BitsAndBytesConfig
 from llavacli_core.documented.errors import WrongType
 from llavacli_core.documented.folders import folder_for, hub_options
 from llavacli_core.documented.models.embeddings import WordEmbeddings
-from llavacli_core.documented.models.naming import published, take_in
+from llavacli_core.documented.models.naming import IncompatibleKeys, named, published, take_in
 from llavacli_core.documented.models.saving import save_weights, size_in_bytes
 from llavacli_core.errors import BadOption
 from llavacli_core.families.names import Table, rename
@@ -38,8 +39,8 @@ LOADING = (
     "max_memory",
     "offload_folder",
     "weights_only",
-    "output_loading_info",
 )
+DROPOUT = ("dropout", "_pdrop", "_dropout_prob", "drop_path_rate")  # how names of its probabilities end
 # Of the tensors that are known and not built, those that are weights and no buffers.
 BESIDE = ("post_layernorm.", "pooler.", ".head.", "mask_token", "seq_relationship")
 
@@ -119,9 +120,10 @@ class PreTrainedModel(WordEmbeddings, nn.Module):
             words=cls.words,
         )
         if config is None:
-            config, unknown = cls.config_class.from_pretrained(located.folder, return_unused_kwargs=True, **kwargs)
-            if unknown:
-                raise WrongType(f"from_pretrained has no option {', '.join(sorted(unknown))}")
+            config, kwargs = cls.config_class.from_pretrained(located.folder, return_unused_kwargs=True, **kwargs)
+        unknown = sorted(name for name, value in kwargs.items() if value is not None)
+        if unknown:
+            raise WrongType(f"from_pretrained has no option {', '.join(unknown)}")
         return cls.load(located.folder, config, placement, dtype)
 
     @classmethod
@@ -149,9 +151,16 @@ class PreTrainedModel(WordEmbeddings, nn.Module):
         return model
 
     def save_pretrained(
-        self, save_directory: str | PathLike[str], *, max_shard_size: int | str = "5GB", **_: Any
+        self,
+        save_directory: str | PathLike[str],
+        *,
+        max_shard_size: int | str = "5GB",
+        state_dict: None = None,
+        **_: Any,
     ) -> None:
         """Write config.json, generation_config.json and safetensors under the Hub's names."""
+        if state_dict is not None:
+            raise BadOption("save_pretrained saves the model's own weights", hint="model.load_state_dict(...) first")
         if (held := quantization(self.network)) != "none":
             raise BadOption(f"a model quantized here ({held}) cannot be saved", hint="save it without quantization")
         folder = folder_for(save_directory)
@@ -165,9 +174,22 @@ class PreTrainedModel(WordEmbeddings, nn.Module):
         """The weights under their published names."""
         return {name: weight.detach() for name, weight in published(self.network, self.names).items()}
 
-    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> None:
-        """Copy weights under published names into the model."""
-        take_in(self.network, self.names, state_dict, strict=strict)
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> IncompatibleKeys:
+        """Copy weights under published names into the model; which names are missing, and which are strange."""
+        return take_in(self.network, self.names, state_dict, strict=strict)
+
+    def named_parameters(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, nn.Parameter]]:
+        """The weights that are trained, under published names: some are stacked, and named after all they hold."""
+        for name, parameter in named(self.network, self.names) if recurse else ():
+            yield f"{prefix}.{name}" if prefix else name, parameter
+
+    def parameters(self, recurse: bool = True) -> Iterator[nn.Parameter]:
+        """The same without names."""
+        return self.network.parameters() if recurse else iter(())
 
     @property
     def device(self) -> torch.device:
@@ -185,11 +207,35 @@ class PreTrainedModel(WordEmbeddings, nn.Module):
         counted = (each for each in self.parameters() if each is not embedding)
         return sum(each.numel() for each in counted if each.requires_grad or not only_trainable)
 
+    def train(self, mode: bool = True) -> Self:
+        """Let it be trained, without dropout: there is none in these networks."""
+        if mode and _drops(self.config.to_dict()):
+            warnings.warn("the config has dropout, and there is none here: training goes on without", stacklevel=2)
+        return super().train(mode)
+
+    @classmethod
+    def can_generate(cls) -> bool:
+        """Whether it answers."""
+        return hasattr(cls, "generate")
+
+    def get_memory_footprint(self, return_buffers: bool = True) -> int:
+        """Bytes of its weights."""
+        tensors = [*self.parameters(), *(self.buffers() if return_buffers else ())]
+        return sum(tensor.nbytes for tensor in tensors)
+
     def gradient_checkpointing_enable(self, *_: Any, **__: Any) -> None:
         """Accepted, and without effect: activations are kept for the backward pass all the same."""
 
     def gradient_checkpointing_disable(self) -> None:
         """As it is."""
+
+
+def _drops(config: Mapping[str, Any]) -> bool:
+    """Whether a config, or one of its parts, asks for dropout."""
+    return any(
+        _drops(value) if isinstance(value, Mapping) else str(name).endswith(DROPOUT) and bool(value)
+        for name, value in config.items()
+    )
 
 
 def _placement(options: dict[str, Any]) -> Placement:
@@ -199,7 +245,7 @@ def _placement(options: dict[str, Any]) -> Placement:
     if options.pop("use_flash_attention_2", False):
         options["attn_implementation"] = "flash_attention_2"
     attention = options.pop("attn_implementation", None)
-    if attention not in ATTENTION:
+    if not isinstance(attention, str | None) or attention not in ATTENTION:
         raise BadOption(f"attn_implementation is eager, sdpa or flash_attention_2, not {attention!r}")
     return Placement(
         device=_device(options.pop("device_map", None)), quantize=_scheme(options), attention=ATTENTION[attention]

@@ -12,6 +12,8 @@ from llavacli_core.documented.images.classes import AutoImageProcessor
 from llavacli_core.documented.images.video import LlavaNextVideoVideoProcessor
 from llavacli_core.documented.text.tokenizers import PreTrainedTokenizerFast
 
+OF_WORDS = ("padding_side", "truncation_side", "model_max_length", "chat_template")
+
 
 class ProcessorMixin:
     """A tokenizer, an image processor and, in some, a video processor, asked together."""
@@ -61,13 +63,18 @@ class ProcessorMixin:
     @classmethod
     def from_folder(cls, folder: Path, **kwargs: Any) -> Self:
         """The processor of a folder."""
-        side = {name: kwargs.pop(name) for name in ("padding_side",) if name in kwargs}
+        words = {name: kwargs.pop(name) for name in [*kwargs] if cls._is_of_words(name)}
         stored = {name: kwargs.pop(name) for name in cls.stored if name in kwargs}
         return cls(
             image_processor=cls.read_images(folder, kwargs),
-            tokenizer=PreTrainedTokenizerFast.from_pretrained(folder, **side),
+            tokenizer=PreTrainedTokenizerFast.from_pretrained(folder, **words),
             **(cls.settings(folder) | stored),
         )
+
+    @classmethod
+    def _is_of_words(cls, name: str) -> bool:
+        """Whether a keyword is the tokenizer's."""
+        return name in OF_WORDS or (name.endswith("_token") and name not in cls.stored)
 
     @classmethod
     def read_images(cls, folder: Path, changes: dict[str, Any]) -> BaseImageProcessor:

@@ -18,9 +18,11 @@ UNAVAILABLE = (
     *("text_pair", "text_target", "text_pair_target", "stride", "is_split_into_words"),
     *("return_overflowing_tokens", "return_special_tokens_mask", "return_offsets_mapping", "return_length"),
     *("return_mm_token_type_ids", "return_text_replacement_offsets"),
-    *("tools", "documents", "continue_final_message", "return_assistant_tokens_mask"),  # of chat templates
+    "return_assistant_tokens_mask",
 )
-KNOWN = (*HEEDED, *IDLE, *UNAVAILABLE)
+OF_TEMPLATES = ("tools", "documents", "continue_final_message")
+KNOWN = (*HEEDED, *IDLE, *UNAVAILABLE, *OF_TEMPLATES)
+CALL = (*HEEDED, *IDLE, *UNAVAILABLE, "return_tensors")
 
 
 def heeded(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -28,7 +30,7 @@ def heeded(given: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in given.items():
         if name not in KNOWN:
             raise TypeError(f"a tokenizer has no parameter {name!r}")
-        if name in UNAVAILABLE and value not in (None, False):  # 0 is False
+        if name in (*UNAVAILABLE, *OF_TEMPLATES) and value not in (None, False):  # 0 is False
             raise BadOption(f"{name} is not available", hint="leave it out")
     return {name: value for name, value in given.items() if name in HEEDED}
 

@@ -90,26 +90,31 @@ class LlavaProcessor(ProcessorMixin):
         """The prompt of a conversation or the prompts of several; tokenized, all that a call gives of them.
 
         Pictures and videos are those that the conversations name. What was typed never acts as a placeholder. Without
-        `return_dict`, `input_ids` alone. Further keywords as of a call.
+        `return_dict`, `input_ids` alone. Further keywords as of a call; of a text alone, `continue_final_message` and
+        the template's variables.
         """
         batch = is_batch(conversation)
-        turns = [messages_of(each) for each in (conversation if batch else [conversation])]
-        template, words = self.tokenizer.template(chat_template), self.tokenizer
+        template = self.tokenizer.template(chat_template)
         if not tokenize:
-            texts = [
-                template.render(each, words.named_tokens, add_generation_prompt=add_generation_prompt) for each in turns
-            ]
-            return texts if batch else texts[0]
+            return self.tokenizer.prompts(
+                conversation, template, {**kwargs, "add_generation_prompt": add_generation_prompt}
+            )
+        turns = [messages_of(each) for each in (conversation if batch else [conversation])]
         routed = route({**kwargs, **(processor_kwargs or {})}, self.tensors)
-        routed.text.pop("add_special_tokens", None)  # they are the template's to write
+        special = routed.text.pop("add_special_tokens", True)  # unless the template writes them
         if routed.videos.get("num_frames") is not None or routed.videos.get("fps") is not None:
             routed.videos.setdefault("do_sample_frames", True)
-        rows = [self._row(each, template, add_generation_prompt=add_generation_prompt) for each in turns]
+        rows = [
+            self._row(each, template, add_generation_prompt=add_generation_prompt, add_special_tokens=special)
+            for each in turns
+        ]
         images, videos = ([source for each in turns for source in sources_of(each, kind)] for kind in (Image, Video))
         found = self._batch(rows, images or None, videos or None, routed)
         return found if return_dict else found["input_ids"]
 
-    def _row(self, turns: list[Message], template: Template, *, add_generation_prompt: bool) -> tuple[int, ...]:
+    def _row(
+        self, turns: list[Message], template: Template, *, add_generation_prompt: bool, add_special_tokens: bool
+    ) -> tuple[int, ...]:
         """The ids of a conversation, one placeholder for each picture and video."""
         prompt = write(
             turns,
@@ -118,6 +123,7 @@ class LlavaProcessor(ProcessorMixin):
             self.image_token,
             video_token=self.video_token,
             add_generation_prompt=add_generation_prompt,
+            add_special_tokens=add_special_tokens,
         )
         return prompt.token_ids
 
@@ -167,7 +173,10 @@ class LlavaProcessor(ProcessorMixin):
 
     def _cut(self, row: tuple[int, ...], limit: int) -> tuple[int, ...]:
         """The row cut to `limit` ids, which must not hit a picture."""
-        kept = row[-limit:] if self.tokenizer.truncation_side == "left" and len(row) > limit else row[:limit]
+        kept = row[:limit]
+        if self.tokenizer.truncation_side == "left" and len(row) > limit:
+            first = min(self.tokenizer.leading(row), limit)  # what a tokenizer puts around a text is never cut off
+            kept = row[:first] + row[len(row) - limit + first :]
         for token_id in (self.image_token_id, self.video_token_id):
             if token_id is not None and kept.count(token_id) != row.count(token_id):
                 raise BadOption(

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 from llavacli_core.documented.batch import BatchFeature, Tensors
 from llavacli_core.errors import BadOption
 
 Padding = bool | Literal["longest", "max_length", "do_not_pad"]
 NO_LIMIT = 10**30  # what files say that know none
+
+
+def ids_in(given: Any) -> list[list[int]]:
+    """Rows of ids, from such rows, from what a call gave of several texts, or from what several calls gave."""
+    if isinstance(given, Mapping):
+        given = given["input_ids"]
+    rows = [row["input_ids"] if isinstance(row, Mapping) else row for row in given]
+    if rows and isinstance(rows[0], int):
+        rows = [rows]
+    return [row.tolist() if hasattr(row, "tolist") else list(row) for row in rows]
 
 
 def padded(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -11,9 +11,9 @@ from typing import Any, ClassVar, Self
 from llavacli_core.documented.batch import BatchFeature, Tensors
 from llavacli_core.documented.errors import WrongType
 from llavacli_core.documented.folders import folder_for, folder_of, hub_options, write_json
-from llavacli_core.documented.text.conversations import Conversation, is_batch, messages_of
-from llavacli_core.documented.text.keywords import cut_to, heeded, texts_of
-from llavacli_core.documented.text.padding import NO_LIMIT, Padding, batch_of, padded, target_length
+from llavacli_core.documented.text.conversations import Conversation, is_batch, prompt_of
+from llavacli_core.documented.text.keywords import CALL, cut_to, heeded, texts_of
+from llavacli_core.documented.text.padding import NO_LIMIT, Padding, batch_of, ids_in, padded, target_length
 from llavacli_core.documented.text.vocabulary import Vocabulary
 from llavacli_core.errors import BadOption, TemplateError
 from llavacli_core.prompt.cleanup import clean_up
@@ -25,11 +25,16 @@ from llavacli_core.prompt.tokenizer import Tokenizer
 class PreTrainedTokenizerFast(Vocabulary):
     """Texts to ids and back."""
 
+    is_fast = True
     model_input_names: ClassVar[list[str]] = ["input_ids", "attention_mask"]
 
     def __init__(self, tokenizer: Tokenizer, folder: Path, **kwargs: Any) -> None:
         """`folder` is where the files are that `save_pretrained` copies."""
-        config = read_json(folder / "tokenizer_config.json") | kwargs
+        stored = read_json(folder / "tokenizer_config.json")
+        for name in ("add_bos_token", "add_eos_token"):
+            if name in kwargs and kwargs[name] != stored.get(name):
+                raise BadOption(f"{name} is what tokenizer.json says", hint="add_special_tokens=False in calls")
+        config = stored | kwargs
         self.tokenizer = self.as_read = tokenizer
         self.folder = folder
         self.padding_side: str = config.get("padding_side") or "right"
@@ -92,7 +97,7 @@ class PreTrainedTokenizerFast(Vocabulary):
 
     def pad(
         self,
-        rows: Sequence[Sequence[int]],
+        rows: Any,
         *,
         padding: Padding = True,
         max_length: int | None = None,
@@ -102,7 +107,8 @@ class PreTrainedTokenizerFast(Vocabulary):
         return_attention_mask: bool | None = None,
         return_token_type_ids: bool | None = None,
     ) -> BatchFeature:
-        """Rows of ids as a batch."""
+        """Rows of ids, or what calls gave of texts, as a batch."""
+        rows = ids_in(rows)
         ids, masks = padded(
             rows,
             length=target_length(rows, padding, max_length or self.model_max_length, pad_to_multiple_of),
@@ -112,9 +118,19 @@ class PreTrainedTokenizerFast(Vocabulary):
         kept = None if return_attention_mask is False else masks
         return batch_of(ids, kept, return_tensors, types=bool(return_token_type_ids))
 
+    def leading(self, row: Sequence[int]) -> int:
+        """How many of a row's first ids are special tokens that stand before every text."""
+        around = self.tokenizer.encode("", add_special_tokens=True)
+        return next((n for n in range(len(around), 0, -1) if list(row[:n]) == around[:n]), 0)
+
     def encode(self, text: str, **kwargs: Any) -> Any:
         """The ids of one text; keywords as of a call."""
         return self(text, **kwargs)["input_ids"]
+
+    @property
+    def name_or_path(self) -> str:
+        """Where it came from."""
+        return str(self.folder)
 
     def tokenize(self, text: str, *, add_special_tokens: bool = False) -> list[str]:
         """The tokens of a text."""
@@ -133,6 +149,8 @@ class PreTrainedTokenizerFast(Vocabulary):
             ids = [ids]
         if isinstance(ids, (str, bytes)):
             raise WrongType("decode takes ids, not a text", hint="the tokenizer itself makes ids of a text")
+        if ids and not isinstance(ids[0], int) and not getattr(ids[0], "ndim", 1):
+            ids = [int(each) for each in ids]  # numbers of torch or NumPy, one by one
         if ids and not isinstance(ids[0], int):
             return [self.decode(row, skip_special_tokens, clean_up_tokenization_spaces) for row in ids]
         if clean_up_tokenization_spaces is None:
@@ -149,6 +167,8 @@ class PreTrainedTokenizerFast(Vocabulary):
         **_: Any,
     ) -> list[str]:
         """The text of each row of ids."""
+        if not len(sequences):
+            return []
         texts = self.decode(sequences, skip_special_tokens, clean_up_tokenization_spaces)
         return [texts] if isinstance(texts, str) else texts
 
@@ -171,19 +191,28 @@ class PreTrainedTokenizerFast(Vocabulary):
     ) -> Any:
         """The prompt of a conversation or the prompts of several; tokenized, `input_ids` and `attention_mask` of them.
 
-        Further keywords as of a call. Special tokens are the template's to write.
+        Further keywords as of a call; `continue_final_message`; and the template's variables. Special tokens are the
+        template's to write.
         """
-        batch = is_batch(conversation)
-        conversations: Any = conversation if batch else [conversation]
-        template = self.template(chat_template)
-        texts = [
-            template.render(messages_of(each), self.named_tokens, add_generation_prompt=add_generation_prompt)
-            for each in conversations
-        ]
+        told = {name: kwargs.pop(name) for name in [*kwargs] if name not in CALL}
+        prompts = self.prompts(
+            conversation, self.template(chat_template), {**told, "add_generation_prompt": add_generation_prompt}
+        )
         if not tokenize:
-            return texts if batch else texts[0]
-        found = self(texts if batch else texts[0], add_special_tokens=False, **kwargs)
+            return prompts
+        found = self(prompts, **{**kwargs, "add_special_tokens": False})
         return found if return_dict else found["input_ids"]
+
+    def prompts(self, conversation: Any, template: Template, told: Mapping[str, Any]) -> Any:
+        """A conversation's prompt, or the prompts of several; `told` are `continue_final_message` and variables."""
+        variables = {**self.named_tokens, **told}
+        goes_on = bool(variables.pop("continue_final_message", False))
+        batch = is_batch(conversation)
+        texts = [
+            prompt_of(each, template, variables, continue_final_message=goes_on)
+            for each in (conversation if batch else [conversation])
+        ]
+        return texts if batch else texts[0]
 
     def save_pretrained(self, save_directory: str | PathLike[str], **_: Any) -> tuple[str, ...]:
         """Write the tokenizer's files into a folder, as they came but for what was set since; gives their paths."""

@@ -48,6 +48,19 @@ class Vocabulary:
         """Every token and its id."""
         return self.tokenizer.backend.get_vocab(with_added_tokens=True)
 
+    vocab = property(get_vocab)
+
+    def get_added_vocab(self) -> dict[str, int]:
+        """The tokens that were added, and their ids."""
+        return {
+            token.content: token_id for token_id, token in self.tokenizer.backend.get_added_tokens_decoder().items()
+        }
+
+    def convert_tokens_to_string(self, tokens: Sequence[str]) -> str:
+        """The text of tokens."""
+        decoder = self.tokenizer.backend.decoder
+        return " ".join(tokens) if decoder is None else str(decoder.decode(list(tokens)))
+
     def convert_tokens_to_ids(self, tokens: str | Sequence[str]) -> Any:
         """A token's id, or those of several; of unknown ones the unknown token's."""
         if not isinstance(tokens, str):
