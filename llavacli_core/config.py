@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from llavacli_core.schemes import Arithmetic
 
@@ -90,6 +91,24 @@ EncoderConfig = VisionConfig | SwinConfig
 
 
 @dataclass(frozen=True, kw_only=True)
+class Rope:
+    """Rotary positions: the base of their frequencies, and how these are scaled for more positions than were trained.
+
+    `linear` divides all by `factor`. `llama3` (Llama 3.1) and `yarn` (Peng et al. 2023) leave those that turn more
+    than `fast` times within the `trained` positions, divide those that turn less than `slow` times, and blend between.
+    """
+
+    theta: float
+    kind: Literal["default", "linear", "llama3", "yarn"] = "default"
+    factor: float = 1.0
+    trained: int = 0
+    slow: float = 1.0
+    fast: float = 1.0
+    whole: bool = True  # in yarn, whether the blend begins and ends at whole numbers
+    strength: float = 1.0  # what yarn multiplies cosines and sines by
+
+
+@dataclass(frozen=True, kw_only=True)
 class DecoderConfig:
     """A rotary decoder: Llama, Mistral or Qwen2, told apart by values alone."""
 
@@ -103,8 +122,7 @@ class DecoderConfig:
     hidden_act: str
     rms_norm_eps: float
     max_position_embeddings: int
-    rope_theta: float
-    rope_factor: float  # linear scaling: positions are divided by this
+    rope: Rope
     sliding_windows: tuple[int | None, ...]  # per layer, how far back it may look; None: all the way
     qkv_bias: bool  # Qwen2 adds a bias to query, key and value
     output_bias: bool  # Llama's `attention_bias` puts one on the attention's output too
@@ -113,8 +131,10 @@ class DecoderConfig:
 
     @property
     def positions(self) -> int:
-        """Positions that prompt and answer have together: linear scaling makes room for as many times more."""
-        return int(self.max_position_embeddings * self.rope_factor)
+        """Positions that prompt and answer have together: some ways of scaling make room for more than are stated."""
+        if self.rope.kind == "linear":
+            return int(self.max_position_embeddings * self.rope.factor)
+        return max(self.max_position_embeddings, int(self.rope.trained * self.rope.factor))
 
     @property
     def cache_size(self) -> int:

@@ -35,23 +35,31 @@ class Rules:
         free = 0 if settled.forced_first is None else 1
         silent = (*settled.suppressed, *(settled.suppressed_first if length == free else ()))
         if settled.forced_last and length == settled.limit - 1:
-            return only(scores, settled.forced_last)
+            return only(scores, known(settled.forced_last, scores))
         if settled.forced_first is not None and length == 0:
-            return only(scores, (settled.forced_first,))
+            return only(scores, known((settled.forced_first,), scores))
         if settled.no_repeat_ngram_size:
             scores = scores.clone()
             for row, ids in enumerate(said):
                 scores[row, repeats(self.prompt + list(ids), settled.no_repeat_ngram_size)] = float("-inf")
         if length < settled.min_tokens:
             silent += settled.stop_ids
+        silent = known(silent, scores)
         if silent:
             scores = scores.clone()
             scores[:, list(silent)] = float("-inf")
         return scores
 
 
+def known(ids: Sequence[int], scores: Tensor) -> tuple[int, ...]:
+    """The ids that there are scores [R, V] of; files name others, too."""
+    return tuple(token_id for token_id in ids if 0 <= token_id < scores.shape[-1])
+
+
 def only(scores: Tensor, ids: Sequence[int]) -> Tensor:
-    """Scores that leave no other choice than `ids`."""
+    """Scores that leave no other choice than `ids`, if there are any."""
+    if not ids:
+        return scores
     forced = torch.full_like(scores, float("-inf"))
     forced[:, list(ids)] = 0
     return forced

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
-from llavacli_core.config import DecoderConfig
+from llavacli_core.config import DecoderConfig, Rope
 from llavacli_core.errors import UnsupportedModel
+from llavacli_core.families.activations import activation
 from llavacli_core.families.keys import Keys
 
 MOST_SCALING = 1e6  # of positions; no checkpoint comes near it
 MOST_LAYERS = 1000  # of a hostile file; building ever more of them on the way to an error would take minutes
-ACTIVATIONS = ("silu", "gelu", "gelu_pytorch_tanh", "relu")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +83,7 @@ def read_decoder(keys: Keys) -> DecoderConfig:
     kv_heads = keys.integer("num_key_value_heads", default=kv_default)
     if heads % kv_heads:
         raise keys.fault("num_key_value_heads", f"a divisor of num_attention_heads, {heads}", kv_heads)
-    theta, factor = _rope(keys)
+    positions = keys.integer("max_position_embeddings", default=defaults.max_position_embeddings)
     attention_bias = name == "llama" and keys.flag("attention_bias", default=False)
     return DecoderConfig(
         vocab_size=keys.integer("vocab_size", default=defaults.vocab_size),
@@ -92,11 +93,10 @@ def read_decoder(keys: Keys) -> DecoderConfig:
         num_attention_heads=heads,
         num_key_value_heads=kv_heads,
         head_dim=keys.integer("head_dim", default=hidden_size // heads),
-        hidden_act=keys.choice("hidden_act", among=ACTIVATIONS, default="silu"),
+        hidden_act=activation(keys, "hidden_act", default="silu"),
         rms_norm_eps=keys.number("rms_norm_eps", default=1e-6),
-        max_position_embeddings=keys.integer("max_position_embeddings", default=defaults.max_position_embeddings),
-        rope_theta=theta,
-        rope_factor=factor,
+        max_position_embeddings=positions,
+        rope=_rope(keys, positions),
         sliding_windows=_sliding_windows(keys, name, layers),
         qkv_bias=defaults.qkv_bias or attention_bias,
         output_bias=attention_bias,
@@ -113,22 +113,62 @@ def eos_token_ids(keys: Keys) -> tuple[int, ...]:
     return () if default is None else (default,)
 
 
-def _rope(keys: Keys) -> tuple[float, float]:
-    """Base and linear scaling factor: `rope_parameters` (transformers 5), else `rope_theta` and `rope_scaling`.
+def _rope(keys: Keys, positions: int) -> Rope:
+    """`rope_scaling` and `rope_theta`, else `rope_parameters` (transformers 5).
 
     A `type` or `factor` beside these sections, which a converter of LLaVA-NeXT-Video left there, means nothing.
     """
-    rope = keys.section("rope_parameters" if keys.get("rope_parameters") else "rope_scaling")
+    rope = keys.section("rope_scaling" if keys.get("rope_scaling") else "rope_parameters")
     theta = rope.number("rope_theta", default=keys.number("rope_theta", default=10000.0))
     kind = rope.get("rope_type", "type", default="default")
     if kind == "default":
-        return theta, 1.0
+        return Rope(theta=theta)
     if kind == "linear":
-        factor = rope.number("factor")
-        if factor > MOST_SCALING:
-            raise rope.fault("factor", f"{MOST_SCALING:g} at most", factor)
-        return theta, factor
-    raise UnsupportedModel(f"{rope.where}: rotary scaling {kind!r} is not supported", hint="known: default, linear")
+        return Rope(theta=theta, kind=kind, factor=_factor(rope))
+    if kind not in ("llama3", "yarn"):
+        known = "default, linear, llama3, yarn"
+        raise UnsupportedModel(f"{rope.where}: rotary scaling {kind!r} is not supported", hint=f"known: {known}")
+    name = "original_max_position_embeddings"
+    trained = (keys if keys.get(name) else rope).integer(name, default=positions)
+    if kind == "llama3":
+        slow, fast = rope.number("low_freq_factor"), rope.number("high_freq_factor")
+        if not 0 < slow < fast:
+            raise rope.fault("high_freq_factor", f"a number above low_freq_factor, {slow:g}, which is above 0", fast)
+        return Rope(theta=theta, kind=kind, factor=_factor(rope), trained=trained, slow=slow, fast=fast)
+    factor = _factor(rope, default=positions / trained)
+    slow, fast = rope.number("beta_slow", default=1.0), rope.number("beta_fast", default=32.0)
+    if not (0 < slow <= fast and theta > 1):
+        raise rope.fault("beta_fast", f"a number from beta_slow, {slow:g}, on", fast)
+    return Rope(
+        theta=theta,
+        kind=kind,
+        factor=factor,
+        trained=trained,
+        slow=slow,
+        fast=fast,
+        whole=rope.flag("truncate", default=True),
+        strength=_strength(rope, factor),
+    )
+
+
+def _factor(rope: Keys, default: float | None = None) -> float:
+    """How many times more positions there are to be."""
+    factor = rope.number("factor", default=default)
+    if not 0 < factor <= MOST_SCALING:
+        raise rope.fault("factor", f"a number above 0, {MOST_SCALING:g} at most", factor)
+    return factor
+
+
+def _strength(rope: Keys, factor: float) -> float:
+    """What yarn multiplies cosines and sines by, which is what attention gains in sharpness."""
+
+    def gain(scale: float) -> float:
+        return 0.1 * scale * math.log(factor) + 1.0 if factor > 1 else 1.0
+
+    implied = gain(1.0)
+    if rope.get("mscale") and rope.get("mscale_all_dim"):
+        implied = gain(rope.number("mscale")) / gain(rope.number("mscale_all_dim"))
+    return rope.number("attention_factor", default=implied)
 
 
 def _sliding_windows(keys: Keys, name: str, layers: int) -> tuple[int | None, ...]:

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from llavacli_core.config import EncoderConfig, SwinConfig, VisionConfig
 from llavacli_core.errors import UnsupportedModel
+from llavacli_core.families.activations import activation
 from llavacli_core.families.decoders import MOST_LAYERS
 from llavacli_core.families.keys import Keys
 from llavacli_core.families.towers import channels
 
-ACTIVATIONS = ("gelu", "gelu_pytorch_tanh", "quick_gelu", "relu", "silu")
 MOST_STAGES = 8  # each doubles the hidden size
 
 
@@ -45,7 +45,7 @@ def _vit(keys: Keys) -> VisionConfig:
         image_size=image_size,
         patch_size=patch_size,
         num_channels=channels(keys),
-        hidden_act=keys.choice("hidden_act", among=ACTIVATIONS, default="gelu"),
+        hidden_act=activation(keys, "hidden_act", default="gelu"),
         layer_norm_eps=keys.number("layer_norm_eps", default=1e-12),
         class_token=True,
         distillation_token=False,
@@ -105,7 +105,7 @@ def _swin(keys: Keys) -> SwinConfig:
         num_heads=heads,
         window_size=keys.integer("window_size", default=7),
         mlp_ratio=keys.number("mlp_ratio", default=4.0),
-        hidden_act=keys.choice("hidden_act", among=ACTIVATIONS, default="gelu"),
+        hidden_act=activation(keys, "hidden_act", default="gelu"),
         layer_norm_eps=keys.number("layer_norm_eps", default=1e-5),
         position_embeddings=keys.flag("use_absolute_embeddings", default=False),
         qkv_bias=keys.flag("qkv_bias", default=True),

@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 from llavacli_core.config import ConnectorConfig, DecoderConfig, ModelConfig, PoolingConfig, VisionConfig
+from llavacli_core.families.activations import activation
 from llavacli_core.families.decoders import eos_token_ids, read_decoder
 from llavacli_core.families.keys import Keys
 from llavacli_core.families.stored_quantization import arithmetic
 from llavacli_core.families.towers import read_tower
 
-ACTIVATIONS = ("gelu", "gelu_pytorch_tanh", "quick_gelu", "relu", "silu")
 DTYPES = ("float32", "float16", "bfloat16")
 PINPOINTS = ((336, 672), (672, 336), (672, 672), (1008, 336), (336, 1008))  # LlavaNextConfig's own default
 VIP_LAYERS = (-2, -5, -8, -11, 6)
@@ -85,7 +85,7 @@ def _connector(keys: Keys, vision: VisionConfig, default: tuple[int, ...]) -> Co
         vision_feature_select_strategy=keys.choice(
             "vision_feature_select_strategy", among=("default", "full"), default="default"
         ),
-        projector_hidden_act=keys.choice("projector_hidden_act", among=ACTIVATIONS, default="gelu"),
+        projector_hidden_act=activation(keys, "projector_hidden_act", default="gelu"),
         projector_bias=keys.flag("multimodal_projector_bias", default=True),
         projector_layernorm_eps=None,
         image_newline=False,

@@ -6,20 +6,9 @@ from collections.abc import Callable
 
 from llavacli_core.config import TextDecoderConfig
 from llavacli_core.errors import UnsupportedModel
+from llavacli_core.families.activations import activation
 from llavacli_core.families.decoders import MOST_LAYERS
 from llavacli_core.families.keys import Keys
-
-# As config.json spells them, and the function that each stands for.
-ACTIVATIONS = {
-    "gelu": "gelu",
-    "gelu_new": "gelu_pytorch_tanh",
-    "gelu_fast": "gelu_pytorch_tanh",
-    "gelu_pytorch_tanh": "gelu_pytorch_tanh",
-    "quick_gelu": "quick_gelu",
-    "relu": "relu",
-    "silu": "silu",
-    "swish": "silu",
-}
 
 
 def read_text_decoder(keys: Keys) -> TextDecoderConfig:
@@ -48,7 +37,7 @@ def _gpt2(keys: Keys) -> TextDecoderConfig:
         intermediate_size=keys.integer("n_inner", default=4 * size),
         num_hidden_layers=layers,
         num_attention_heads=heads,
-        hidden_act=_activation(keys, "activation_function", default="gelu_new"),
+        hidden_act=activation(keys, "activation_function", default="gelu_new"),
         layer_norm_eps=keys.number("layer_norm_epsilon", default=1e-5),
         max_position_embeddings=keys.integer("n_positions", "max_position_embeddings", default=1024),
         position_offset=0,
@@ -81,7 +70,7 @@ def _trocr(keys: Keys) -> TextDecoderConfig:
         intermediate_size=keys.integer("decoder_ffn_dim", default=4096),
         num_hidden_layers=layers,
         num_attention_heads=_heads(keys, size, "decoder_attention_heads", "num_attention_heads", default=16),
-        hidden_act=_activation(keys, "activation_function", default="gelu"),
+        hidden_act=activation(keys, "activation_function", default="gelu"),
         layer_norm_eps=1e-5,
         max_position_embeddings=keys.integer("max_position_embeddings", default=512),
         position_offset=2 if learned or padding is None else padding + 1,
@@ -119,7 +108,7 @@ def _bert_like(keys: Keys, *, vocab_size: int, padding: int | None, skip_padding
     layers = keys.integer("num_hidden_layers", default=12, most=MOST_LAYERS)
     keys.choice("position_embedding_type", among=("absolute",), default="absolute")
     offset = padding + 1 if skip_padding and padding is not None else 0
-    act = _activation(keys, "hidden_act", default="gelu")
+    act = activation(keys, "hidden_act", default="gelu")
     return TextDecoderConfig(
         vocab_size=keys.integer("vocab_size", default=vocab_size),
         hidden_size=size,
@@ -168,10 +157,6 @@ def _heads(keys: Keys, size: int, *names: str, default: int) -> int:
     if size % heads:
         raise keys.fault(names[0], f"a divisor of the hidden size, {size}", heads)
     return heads
-
-
-def _activation(keys: Keys, name: str, *, default: str) -> str:
-    return ACTIVATIONS[keys.choice(name, among=tuple(ACTIVATIONS), default=default)]
 
 
 def token_id(keys: Keys, name: str, *, default: int | None) -> int | None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from llavacli_core.config import VisionConfig
 from llavacli_core.errors import UnsupportedModel
+from llavacli_core.families.activations import activation
 from llavacli_core.families.decoders import MOST_LAYERS
 from llavacli_core.families.keys import Keys
 
-ACTIVATIONS = ("quick_gelu", "gelu", "gelu_pytorch_tanh", "relu")
 TOWERS = ("clip_vision_model", "siglip_vision_model")
 
 # What LlavaConfig assumes when there is no vision_config at all: CLIP-L/14 at 336 pixels.
@@ -51,7 +51,7 @@ def read_tower(keys: Keys) -> VisionConfig:
         image_size=(image_size, image_size),
         patch_size=(patch_size, patch_size),
         num_channels=channels(keys),
-        hidden_act=keys.choice("hidden_act", among=ACTIVATIONS, default="quick_gelu" if clip else "gelu_pytorch_tanh"),
+        hidden_act=activation(keys, "hidden_act", default="quick_gelu" if clip else "gelu_pytorch_tanh"),
         layer_norm_eps=keys.number("layer_norm_eps", default=1e-5 if clip else 1e-6),
         class_token=clip,
         distillation_token=False,

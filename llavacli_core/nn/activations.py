@@ -38,4 +38,5 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "quick_gelu": quick_gelu,
     "relu": F.relu,
     "silu": F.silu,
+    "tanh": torch.tanh,
 }

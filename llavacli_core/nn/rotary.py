@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from llavacli_core.config import DecoderConfig
+from llavacli_core.config import DecoderConfig, Rope
 
 
 @dataclass(frozen=True)
@@ -29,15 +30,50 @@ class Turn:
         return Turn(self.cos.to(device), self.sin.to(device))
 
 
+def frequencies_of(rope: Rope, head_dim: int, device: torch.device) -> Tensor:
+    """What angles grow by from one position to the next, [C / 2], rounded as the reference rounds."""
+    waves = rope.theta ** (torch.arange(0, head_dim, 2, dtype=torch.int64, device=device).float() / head_dim)
+    plain = 1.0 / waves
+    if rope.kind == "llama3":
+        return _llama3(rope, plain)
+    if rope.kind == "yarn":
+        return _yarn(rope, waves)
+    return plain / rope.factor
+
+
+def _llama3(rope: Rope, plain: Tensor) -> Tensor:
+    """Scaled by how often they turn within the trained positions."""
+    lengths = 2 * math.pi / plain
+    long = lengths > rope.trained / rope.slow
+    scaled = torch.where(long, plain / rope.factor, plain)
+    share = (rope.trained / lengths - rope.slow) / (rope.fast - rope.slow)
+    blended = (1 - share) * scaled / rope.factor + share * scaled
+    return torch.where(~(lengths < rope.trained / rope.fast) & ~long, blended, scaled)
+
+
+def _yarn(rope: Rope, waves: Tensor) -> Tensor:
+    """Scaled by a ramp over the frequencies' numbers."""
+    count = len(waves)
+    start, end = (
+        2 * count * math.log(rope.trained / (turns * 2 * math.pi)) / (2 * math.log(rope.theta))
+        for turns in (rope.fast, rope.slow)
+    )
+    if rope.whole:
+        start, end = math.floor(start), math.ceil(end)
+    start, end = max(start, 0), min(end, 2 * count - 1)
+    ramp = (torch.arange(count, dtype=torch.float32) - start) / (end - start or 0.001)
+    kept = 1 - ramp.clamp(0, 1).to(waves.device)
+    return 1.0 / (rope.factor * waves) * (1 - kept) + 1.0 / waves * kept
+
+
 class Rotary:
     """Turns for positions 0 .. `length` - 1, computed once in float32, as the reference does, and sliced."""
 
     def __init__(self, config: DecoderConfig, length: int, device: torch.device, dtype: torch.dtype) -> None:
         self.config = config
-        exponents = torch.arange(0, config.head_dim, 2, dtype=torch.int64, device=device).float() / config.head_dim
-        frequencies = 1.0 / (config.rope_theta**exponents) / config.rope_factor
+        frequencies = frequencies_of(config.rope, config.head_dim, device)
         angles = torch.outer(torch.arange(length, device=device).float(), frequencies)[:, None]  # [P, 1, C / 2]
-        cos, sin = angles.cos(), angles.sin()
+        cos, sin = angles.cos() * config.rope.strength, angles.sin() * config.rope.strength
         self.cos = torch.cat((cos, cos), dim=-1).to(dtype)
         self.sin = torch.cat((-sin, sin), dim=-1).to(dtype)
 

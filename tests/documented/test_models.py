@@ -515,3 +515,10 @@ def test_a_config_with_a_name_that_is_none(recwarn):
     assert config.bnb_4bit_quant_type == theirs.bnb_4bit_quant_type == "fp4"
     assert "bnb_4bit_compute_bnb_4bit_quant_type" in str(recwarn.list[0].message)
     assert core.BitsAndBytesConfig(load_in_8bit=True).load_in_8bit
+
+
+def test_fewer_beams_end_than_are_asked_for(made):
+    model, theirs, inputs = made("llava-1.5")
+    asked = {"num_beams": 2, "num_return_sequences": 2, "max_new_tokens": 1, "forced_eos_token_id": 2}
+    expected = theirs.generate(**inputs, do_sample=False, pad_token_id=5, **asked)
+    assert torch.equal(model.generate(**inputs, pad_token_id=5, **asked), expected)

@@ -103,3 +103,17 @@ def test_what_no_answer_may_begin_with_is_meant_of_the_first_free_id(forced):
     scores = torch.tensor([[9.0, 8, 0, 0, 0, 0]])
     said = [int(rules(scores, [[5] * length]).argmax()) for length in range(3)]
     assert said == ([1, 0, 0] if forced is None else [3, 1, 0])
+
+
+@pytest.mark.parametrize("outside", [-1, VOCABULARY, VOCABULARY + 1000])
+def test_ids_that_there_are_no_scores_of_rule_nothing_out(outside):
+    defaults = GenerationDefaults(
+        suppress_tokens=(outside, 4), begin_suppress_tokens=(outside,), forced_eos_token_id=(outside,)
+    )
+    scores = torch.randn(1, VOCABULARY, generator=torch.Generator().manual_seed(2))
+    expected = scores.clone()
+    expected[:, 4] = float("-inf")
+    rules = Rules(settle(Sampling(max_tokens=3), defaults, (outside,), prompt=2, positions=99, captions=False), [0, 0])
+    for length in range(2):
+        assert torch.equal(rules(scores, [[5] * length]), expected)
+    assert torch.equal(rules(scores, [[5, 5]]), scores)  # forced to what is not there: nothing is

@@ -77,7 +77,6 @@ def test_scores_are_scaled_as_gpt2_says():
     ("section", "said"),
     [
         ({"model_type": "gpt2", "n_embd": 10, "n_head": 3}, "n_head is 3, expected a divisor of the hidden size, 10"),
-        ({"model_type": "gpt2", "activation_function": "mish"}, "activation_function is 'mish'"),
         ({"model_type": "gpt2", "cross_attention_hidden_size": 5}, "cross_attention_hidden_size is 5"),
         ({"model_type": "bert", "position_embedding_type": "relative_key"}, "position_embedding_type"),
         ({"model_type": "roberta", "pad_token_id": None}, "pad_token_id is missing"),

@@ -88,7 +88,6 @@ def test_settled_as_the_reference_settles_it(values):
         ("vit", "image_size", 0),
         ("vit", "image_size", 15),
         ("deit", "patch_size", "16"),
-        ("deit", "hidden_act", "snake"),
         ("beit", "use_relative_position_bias", "yes"),
         ("beit", "layer_scale_init_value", "some"),
         ("swin", "depths", []),

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llavacli_core.config import DecoderConfig
+from llavacli_core.config import DecoderConfig, Rope
 from llavacli_core.nn.cache import BLOCK, KVCache
 from llavacli_core.nn.decoder import Decoder, causal_loss
 from llavacli_core.nn.linear import Apart, Linear
@@ -24,8 +24,7 @@ PLAIN = DecoderConfig(
     hidden_act="silu",
     rms_norm_eps=1e-5,
     max_position_embeddings=4096,
-    rope_theta=10000.0,
-    rope_factor=1.0,
+    rope=Rope(theta=10000.0),
     sliding_windows=(None, None, None),
     qkv_bias=False,
     output_bias=False,
@@ -38,7 +37,13 @@ CONFIGS = {
     "one key-value head, wide heads": dataclasses.replace(PLAIN, num_key_value_heads=1, head_dim=10),
     "biases": dataclasses.replace(PLAIN, qkv_bias=True, output_bias=True, mlp_bias=True),
     "tied": dataclasses.replace(PLAIN, tie_word_embeddings=True),
-    "scaled positions": dataclasses.replace(PLAIN, rope_factor=2.5),
+    "scaled positions": dataclasses.replace(PLAIN, rope=Rope(theta=10000.0, kind="linear", factor=2.5)),
+    "scaled as Llama 3.1": dataclasses.replace(
+        PLAIN, rope=Rope(theta=10000.0, kind="llama3", factor=8.0, trained=64, slow=1.0, fast=4.0)
+    ),
+    "yarn": dataclasses.replace(
+        PLAIN, rope=Rope(theta=10000.0, kind="yarn", factor=4.0, trained=64, slow=1.0, fast=32.0, strength=1.14)
+    ),
     "windows": dataclasses.replace(PLAIN, num_key_value_heads=2, sliding_windows=(5, None, 9)),
     "gelu, large eps": dataclasses.replace(PLAIN, hidden_act="gelu", rms_norm_eps=0.3),
 }

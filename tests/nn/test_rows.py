@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from llavacli_core.config import DecoderConfig
+from llavacli_core.config import DecoderConfig, Rope
 from llavacli_core.nn.cache import KVCache
 from llavacli_core.nn.decoder import Decoder
 from llavacli_core.nn.rows import BLOCK, Rows
@@ -22,8 +22,7 @@ def config(**values):
             "hidden_act": "silu",
             "rms_norm_eps": 1e-6,
             "max_position_embeddings": 2048,
-            "rope_theta": 10000.0,
-            "rope_factor": 1.0,
+            "rope": Rope(theta=10000.0),
             "sliding_windows": (None, None),
             "qkv_bias": True,
             "output_bias": False,

@@ -196,7 +196,7 @@ def ours(config: ModelConfig) -> dict:
     return {
         "text": {name: getattr(text, name) for name in TEXT},
         "head_dim": text.head_dim,
-        "rope": (text.rope_theta, text.rope_factor),
+        "rope": (text.rope.theta, text.rope.factor),
         "windows": text.sliding_windows,
         "biases": (text.qkv_bias, text.output_bias, text.mlp_bias),
         "vision": {name: getattr(config.vision, name) for name in VISION},

@@ -16,12 +16,14 @@ from torch import Tensor
 from llavacli_core.documented.configs.generation import GenerationConfig
 from llavacli_core.documented.models.asking import ids_of, resolve, seeded, settled_by
 from llavacli_core.documented.models.outputs import GenerateOutput
-from llavacli_core.engine.beams import search
+from llavacli_core.engine.beams import NEVER, Beam, search
 from llavacli_core.engine.sampling import Chooser
 from llavacli_core.engine.settled import Settled
 from llavacli_core.engine.together import Answering, Together
 from llavacli_core.engine.transcript import Tally
 from llavacli_core.nn.rows import Rows
+
+NONE = Beam((), NEVER, finished=False)
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,7 @@ class GenerationMixin:
                 search(self.network, each.rows, each.logits, seeded(settled), each.ids)[:count]
                 for each in prompts.prefilled
             ]
+            found = [beams + [NONE] * (count - len(beams)) for beams in found]  # where fewer have ended
             new: list[Sequence[int]] = [beam.ids for beams in found for beam in beams]
             scores = torch.tensor([beam.score for beams in found for beam in beams])
         else:
