@@ -10,6 +10,8 @@ import sys
 from importlib import import_module
 from types import ModuleType
 
+from llavacli.failures import UsageError
+
 TRACING = "torch._meta_registrations"  # and torch's decompositions, which it imports in turn
 # Read once, by torch's allocator. A batch makes and drops large tensors all the time, and their pages, 4 KB each, are
 # a sixth of what it takes. Elsewhere than on Linux this does nothing.
@@ -22,6 +24,10 @@ def import_torch(*, tracing: bool) -> None:
     torch imports that one last of all and uses nothing of it, but `torch.compile` and its kin do: whoever runs code of
     others that may call them asks for it, now or when torch is there already.
     """
+    try:
+        os.getcwd()
+    except OSError as error:  # torch's libraries would end the process
+        raise UsageError("the current folder is gone", hint="go to one that is there") from error
     if "torch" not in sys.modules:
         for name, value in LARGE_PAGES.items():
             os.environ.setdefault(name, value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from llavacli.failures import UsageError
 from llavacli.lean_torch import import_torch
 from llavacli.options import ModelOptions
 from llavacli.render.progress import follow
@@ -22,6 +23,8 @@ DEMO_NOTE = (
 
 def model_name(options: ModelOptions) -> str:
     """The model asked for, `~` expanded, or the demo."""
+    if options.model == "":
+        raise UsageError("--model is empty", hint="leave it out for the demo, or name a folder, a Hub id or an alias")
     return os.path.expanduser(options.model) if options.model else DEMO
 
 

@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import os
+import posixpath
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -124,6 +125,8 @@ class CsvFormat:
         self._places = Places(folder)
         csv.field_size_limit(LONGEST)
         self.header = _csv_row(COLUMNS) if headed else b""
+        self._columns: tuple[str, ...] = COLUMNS  # until a header says otherwise
+        self._end = b"\n"
 
     def key(self, picture: Picture) -> str:
         """See Format."""
@@ -145,20 +148,24 @@ class CsvFormat:
         """See Format."""
         if not row.strip():
             return None
+        if row.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            raise Strange("save it as UTF-8")
         line = row.removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape")
         try:
             (values,) = csv.reader([line])
-            source, text, prompt, _, error, _, _, file, fingerprint = values
+            if {*COLUMNS} <= {*values}:  # in whatever order someone has put them, and with whatever columns beside
+                self._columns, self._end = tuple(values), b"\r\n" if line.endswith("\r\n") else b"\n"
+                return None
+            found = dict(zip(self._columns, values, strict=True))
         except (ValueError, csv.Error) as error:
             raise Strange(_remedy(line)) from error
-        if tuple(values) == COLUMNS:  # however a spreadsheet has quoted it
-            return None
         return Entry(
-            key=self._places.read(file, source),
-            prompt=prompt or None,
-            text=None if error else text,
-            fingerprint=fingerprint or None,
-            error=error or None,
+            key=self._places.read(found["file"], found["source"]),
+            prompt=found["prompt"] or None,
+            text=None if found["error"] else found["text"],
+            fingerprint=found["fingerprint"] or None,
+            error=found["error"] or None,
+            beside={name: value for name, value in found.items() if name not in COLUMNS},
         )
 
     def may_begin(self, torn: bytes) -> bool:
@@ -171,7 +178,9 @@ class CsvFormat:
             entry = self.entry(torn + b"\n")
         except Strange:
             return False
-        return entry is not None and entry.fingerprint is not None and len(entry.fingerprint) == LENGTH
+        if entry is None or self._columns[-1] != COLUMNS[-1]:
+            return False
+        return entry.fingerprint is not None and len(entry.fingerprint) == LENGTH
 
     def row(self, outcome: Outcome, beside: Mapping[str, Any]) -> bytes | None:
         """See Format."""
@@ -180,7 +189,9 @@ class CsvFormat:
         values |= {"model": made["model"]["id"], "revision": made["model"]["revision"]}
         values |= {"file": self._places.written(outcome.item.picture.path)}
         values |= {"error": outcome.failure and outcome.failure.code, "fingerprint": outcome.fingerprint}
-        return _csv_row(tuple("" if value is None else str(value) for value in values.values()))
+        values |= beside
+        written = (values.get(name) for name in self._columns)
+        return _csv_row(tuple("" if value is None else str(value) for value in written), self._end)
 
 
 class MetadataFormat:
@@ -213,10 +224,10 @@ class MetadataFormat:
         found = _json(row)
         if found is None:
             return None
-        if not isinstance(found.get("file_name"), str) or not isinstance(found.get("text"), str):
+        name, text = found.pop("file_name", None), found.pop("text", None)
+        if not isinstance(name, str) or not isinstance(text, str | None):
             raise Strange
-        beside = {name: value for name, value in found.items() if name not in ("file_name", "text")}
-        return Entry(key=found["file_name"], prompt=None, text=found["text"], fingerprint=None, beside=beside)
+        return Entry(key=posixpath.normpath(name), prompt=None, text=text, fingerprint=None, beside=found)
 
     def may_begin(self, torn: bytes) -> bool:
         """See Format."""
@@ -265,8 +276,8 @@ def _remedy(line: str) -> str | None:
     return None
 
 
-def _csv_row(values: tuple[str, ...]) -> bytes:
+def _csv_row(values: tuple[str, ...], end: bytes = b"\n") -> bytes:
     """One row; bytes of file names that are no UTF-8 are those bytes again."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\r\n").writerow(values)  # what is in it is quoted: a return by itself, too
-    return text.getvalue().removesuffix("\r\n").encode("utf-8", "surrogateescape") + b"\n"
+    return text.getvalue().removesuffix("\r\n").encode("utf-8", "surrogateescape") + end

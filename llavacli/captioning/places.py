@@ -42,9 +42,10 @@ class Places:
         """What a row says. Where that leads nowhere, since the file was moved alone, its `source` counts as typed."""
         if not _is_file(source):
             return source
-        path = os.path.join(self._folder, written if isinstance(written, str) and written else source)
+        named = written if isinstance(written, str) and written and "\0" not in written else source
+        path = os.path.join(self._folder, named)
         return self.of(path) if os.path.lexists(path) else self.of(source)
 
 
 def _is_file(source: str) -> bool:
-    return source != STDIN and not is_url(source)
+    return source != STDIN and not is_url(source) and "\0" not in source

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from llavacli.captioning.asking import Asker
 
 LENGTH = 16
+OF_DRAWS = ("seed", "top_p", "top_k", "min_p")
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,9 @@ class Provenance:
 
 
 def provenance(asker: Asker, generation: GenerationOptions, model: ModelOptions) -> Provenance:
-    """What the options say; a seed that was drawn, not given, is no difference."""
-    params = {name: value for name, value in vars(generation).items() if name != "prompt"}
+    """What the options say; a seed that was drawn, not given, is no difference, and of a greedy answer nothing is."""
+    idle = () if generation.temperature else OF_DRAWS
+    params = {name: value for name, value in vars(generation).items() if name not in ("prompt", *idle)}
     placed = {"dtype": model.dtype, "quant": model.quant, "template": _template(model.template)}
     return Provenance(asker, {"params": params, "wording": vars(asker.wording), "placed": placed})
 

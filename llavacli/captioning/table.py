@@ -9,6 +9,7 @@ from llavacli.captioning.journal import Journal
 from llavacli.captioning.ledger import Ledger
 from llavacli.captioning.outcome import Outcome, State
 from llavacli.captioning.picture import Item
+from llavacli.captioning.replacing import Replacements, digest
 from llavacli.failures import UsageError
 
 SHOWN = 5  # numbers of lines in one message
@@ -22,8 +23,10 @@ class Table:
         self._ledger = Ledger(path, form.split)
         self._journal: Journal | None = None
         self._entries: list[Entry | None] = []
+        self._digests: list[bytes] = []
         self._by_key: dict[str, list[int]] = {}
         self._replaced: set[int] = set()
+        self._replacements = Replacements(path)
         try:
             self._read()
             if journal is not None:
@@ -34,10 +37,9 @@ class Table:
 
     def state(self, item: Item) -> State:
         """See Sink."""
-        found = self._of(item)
-        if any(entry.text is not None for _, entry in found):
+        if any(entry.text is not None for _, entry in self._of(item)):
             return "done"
-        return "failed" if found or self.failed_with(item) is not None else "missing"
+        return "missing" if self.failed_with(item) is None else "failed"
 
     def failed_with(self, item: Item) -> str | None:
         """See Sink."""
@@ -47,24 +49,28 @@ class Table:
         return self._journal.failed_with(self._form.key(item.picture))
 
     def is_stale(self, item: Item, fingerprint: str) -> bool:
-        """See Sink. What a run that was ended had replaced already, but not cleared away, is replaced."""
-        made_by = {place: self._fingerprint(entry) for place, entry in self._of(item) if entry.text is not None}
-        if fingerprint not in made_by.values():
-            return any(made_by.values())
-        self._replaced |= {place for place, one in made_by.items() if one not in (fingerprint, None)}
-        return False
+        """See Sink."""
+        made_by = [self._fingerprint(entry) for _, entry in self._of(item) if entry.text is not None]
+        return fingerprint not in made_by and any(made_by)
 
     def put(self, outcome: Outcome) -> None:
-        """See Sink. The journal is told first: a row without what made it would be known of no one."""
-        before = self._of(outcome.item)
+        """See Sink. The journal is told first: a row without what made it would be known of no one.
+
+        It takes the place of those of the same prompt; if there are none, of all.
+        """
+        item, before = outcome.item, self._of(outcome.item)
+        before = [pair for pair in before if pair[1].prompt == item.prompt] or before
         row = self._form.row(outcome, before[-1][1].beside if before else {})
         if self._journal is not None:
             self._journal.note(self._form.key(outcome.item.picture), outcome)
         if row is None:
             return
+        places = [place for place, _ in before]
+        if places:
+            self._replacements.note(row, [self._digests[place] for place in places])
         self._ledger.append(row)
-        self._replaced |= {place for place, _ in before}
-        self._add(self._form.entry(row))
+        self._replaced.update(places)
+        self._add(row)
 
     def close(self, *, finished: bool) -> None:
         """See Sink."""
@@ -72,7 +78,10 @@ class Table:
             if finished and self._replaced:
                 rows = self._form.split(self._ledger.read())[0]
                 self._ledger.rewrite(row for place, row in enumerate(rows) if place not in self._replaced)
+            if finished:
+                self._replacements.clear()
         finally:
+            self._replacements.close()
             self._ledger.close()
             if self._journal is not None:
                 self._journal.close()
@@ -101,11 +110,12 @@ class Table:
             raise self._refused("it holds something else")
         keep = bool(torn) and self._form.is_whole(torn)
         if keep:
-            self._add(self._form.entry(torn + b"\n"))
+            self._add(torn + b"\n")
         self._ledger.mend(keep=keep)
         if not self._entries and self._form.header:
             self._ledger.append(self._form.header)
-            self._entries.append(None)
+            self._add(self._form.header)
+        self._replaced = self._replacements.among(self._digests)
         self._ledger.rows = []
 
     def _take_in(self, rows: Sequence[bytes], torn: bytes) -> None:
@@ -113,7 +123,7 @@ class Table:
         line, strange, remedies = 1, list[int](), list[str | None]()
         for row in rows:
             try:
-                self._add(self._form.entry(row))
+                self._add(row)
             except Strange as error:
                 strange.append(line)
                 remedies.append(error.remedy)
@@ -129,15 +139,13 @@ class Table:
         verb = "is no caption" if len(strange) == 1 else "are no captions"
         raise self._refused(f"{some} {verb} of ours", remedy)
 
-    def _add(self, entry: Entry | None) -> None:
-        """One row more. It replaces an earlier one of the same picture and prompt: then a run was ended in between."""
+    def _add(self, row: bytes) -> None:
+        """One row more. Raises Strange."""
+        entry = self._form.entry(row)
         self._entries.append(entry)
-        if entry is None:
-            return
-        places = self._by_key.setdefault(entry.key, [])
-        same = (place for place in places if (other := self._entries[place]) and other.prompt == entry.prompt)
-        self._replaced.update(same)
-        places.append(len(self._entries) - 1)
+        self._digests.append(digest(row))
+        if entry is not None:
+            self._by_key.setdefault(entry.key, []).append(len(self._entries) - 1)
 
     def _refused(self, why: str, remedy: str | None = None) -> UsageError:
         hint = "name another file with -o" if remedy is None else f"{remedy}; or name another file with -o"

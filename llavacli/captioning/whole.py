@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -29,6 +30,9 @@ from llavacli.streams import Notes, OutputError
 
 if TYPE_CHECKING:
     import llavacli_core as core
+
+
+BARE_ENDINGS = ("txt", "text", "caption", "cap", "tags")
 
 
 def caption_all(
@@ -69,6 +73,9 @@ def _pictures(
     paths: Sequence[str], options: CaptionOptions, shard: Shard, notes: Notes, *, several_prompts: bool
 ) -> list[Picture]:
     """The pictures of this shard; what cannot be kept is refused for all shards alike."""
+    for name in paths:
+        if options.sidecar is not None and name in BARE_ENDINGS and not os.path.lexists(name):
+            raise UsageError(f"--sidecar {name}: an ending begins with a dot", hint=f"--sidecar .{name}")
     collected = collect(paths, options)
     if collected.clips_left_out:
         notes.note(f"clips left out: {collected.clips_left_out} (--videos captions them too)")

@@ -47,6 +47,11 @@ def words_in(line: str) -> str:
     return line[1:] if line.startswith("//") else line
 
 
+def line_of(words: str) -> str:
+    """The line that says these words, the other way round."""
+    return f"/{words}" if words.startswith("//") or is_command(words) else words
+
+
 def run(line: str, conversation: Conversation, screen: Screen) -> Next:
     """Run the command that a line is. Raises UsageError where it is wrong."""
     found = command_in(line)

@@ -53,7 +53,9 @@ def make_room(
     if dropped:
         yield Notice(_told(dropped))
     if plan.room < 1:
-        raise _too_long(plan, [*left, turn], policy)
+        session.messages[:] = messages_of([], system)
+        alone = session.plan(turn.parts)
+        raise _too_long(plan, [*left, turn], policy) if alone.room > 0 else _too_long(alone, [turn], policy)
     if plan.room < wanted:
         what = f"the model has room for {plan.room} more tokens, and an answer may take {wanted}"
         yield Notice(f"{what} ({_freeing(plan, [*left, turn], policy)})", topic="room")

@@ -65,6 +65,7 @@ class Chat:
         self._screen = screen
         self._stopper = stopper
         self._typed: Typed | None = None  # what the next line begins with, and which command it is for
+        self._words = ""  # what was last to be sent
         self._pressed = False  # Ctrl-C, while nothing was under way
 
     def note_signal(self) -> None:
@@ -107,7 +108,7 @@ class Chat:
 
     def _take(self, line: str, *, command: bool) -> bool:
         """Answer or obey a line; False when it asks to leave. A line that was not sent is there again to be changed."""
-        typed, self._typed = self._typed, None
+        typed, self._typed, self._words = self._typed, None, ""
         try:
             with self._stopper.interruptible(_give_up):
                 following = self._following(line, typed, command=command)
@@ -123,7 +124,10 @@ class Chat:
             raise
         except Exception as error:
             self._stopper.check()
-            self._screen.failed(failure(error), error)
+            what = failure(error)
+            if what.code == "too_long" and self._words:
+                self._typed = Typed(commands.line_of(self._words), "")
+            self._screen.failed(what, error)
         return True
 
     def _following(self, line: str, typed: Typed | None, *, command: bool) -> Next:
@@ -142,6 +146,7 @@ class Chat:
         except BaseException:  # a path that leads nowhere, a URL that cannot be had, Ctrl-C while it is fetched
             self._typed = Typed(line, "")
             raise
+        self._words = words
         return self._conversation.ask(words)
 
     def _answer_waiting(self) -> None:

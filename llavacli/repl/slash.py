@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -76,8 +77,10 @@ class Command:
 
     def checked(self, arguments: Sequence[str]) -> Sequence[str]:
         """The arguments, if they are as many as it takes."""
-        if len(arguments) < self.least or (self.most is not None and len(arguments) > self.most):
-            raise self.wrong("takes other arguments" if self.most else "takes no arguments")
+        if len(arguments) < self.least:
+            raise self.wrong("needs an argument" if self.least == 1 else "needs more arguments")
+        if self.most is not None and len(arguments) > self.most:
+            raise self.wrong("takes fewer arguments" if self.most else "takes no arguments")
         return arguments
 
     def wrong(self, what: str) -> UsageError:
@@ -88,7 +91,7 @@ class Command:
 def number_in(text: str, usage: str, *, least: int = 1) -> int:
     """A whole number; a picture's may be written `#1`."""
     digits = text.removeprefix("#")
-    if not (digits.isascii() and digits.isdigit() and len(digits) <= 9):
+    if not re.fullmatch(r"-?[0-9]{1,9}", digits):
         raise UsageError(f"{text!r} is no number", hint=usage)
     if int(digits) < least:
         raise UsageError(f"numbers begin with {least} here, not {digits}", hint=usage)

@@ -181,19 +181,21 @@ def test_a_new_files_name_is_on_disk_too(
     assert os.path.basename(kept) in found
 
 
-@pytest.mark.parametrize("how", ["stale", "overwrite"])
-def test_rows_that_a_killed_run_had_done_again_are_cleared_away(ask: Run, photos: Path, how: str) -> None:
-    """It had appended the new row, and not come to removing the old one."""
-    run = ["caption", "-q", "photos", "-o", "out.jsonl"]
-    ask(*run, "-p", "Old.", script={"pieces": ["old"]})
-    old = Path("out.jsonl").read_text()
-    again = [*run, "-p", "New.", "--existing", how]
-    ask(*again, script={"pieces": ["new"]})
-    new = Path("out.jsonl").read_text().splitlines(keepends=True)
-    Path("out.jsonl").write_text(old + new[0])
-    assert ask(*again, script={"pieces": ["new"], "log": "log"}).returncode == 0
-    assert len(log()) == (2 if how == "stale" else 3)
-    assert texts(["-o", "out.jsonl"]) == dict.fromkeys(("a2.png", "a10.png", "sub/c.jpg"), "new")
+def test_rows_that_nobody_replaced_stay(ask: Run, photos: Path) -> None:
+    """Captions of several prompts, gone on with by one of them; and a row that someone has put in twice."""
+    Path("prompts").write_text("First.\nSecond.\n")
+    several = ("caption", "-q", "photos", "-o", "out.jsonl", "--prompt-file", "prompts")
+    ask(*several)
+    kept = Path("out.jsonl").read_text()
+    first = (*several, "--per-image", "first", "--existing")
+    assert ask(*first, "stale", script={"load": "fault"}).returncode == 0
+    assert Path("out.jsonl").read_text() == kept
+    ask(*first, "overwrite", script={"pieces": ["new"]})
+    found = [(row["prompt"], row["text"]) for row in rows("out.jsonl")]
+    assert sorted(found) == [("First.", "new")] * 3 + [("Second.", CAPTION)] * 3
+    Path("out.jsonl").write_text(kept + kept.splitlines(keepends=True)[0])
+    assert ask(*several).returncode == 0
+    assert len(rows("out.jsonl")) == 7
 
 
 @pytest.mark.parametrize("args", [["-o", "photos/metadata.jsonl"], ["--sidecar"]])
@@ -221,6 +223,57 @@ def test_columns_of_the_users_own_stay_beside_new_captions(ask: Run, photos: Pat
         {"file_name": "a10.png", "text": "new"},
         {"file_name": "sub/c.jpg", "text": "new"},
     ]
+
+
+def test_columns_of_a_csv_file_in_any_order(ask: Run, photos: Path) -> None:
+    """As a spreadsheet may leave them: moved, with one more, with its own quotes and ends of lines."""
+    run = ("caption", "-q", "photos", "-o", "out.csv")
+    ask(*run, "--limit", "2", script={"pieces": ["old"]})
+    with open("out.csv", newline="") as file:
+        header, *found = csv.reader(file)
+    order = [1, 0, *range(2, len(header))]
+    moved = [[row[place] for place in order] for row in (header, *found)]
+    with open("out.csv", "w", newline="") as file:
+        csv.writer(file, quoting=csv.QUOTE_ALL).writerows(
+            [["mine", *moved[0]], ["1", *moved[1]], ["2, and more", *moved[2]]]
+        )
+    assert ask(*run, script={"pieces": ["new"]}).returncode == 0
+    with open("out.csv", newline="") as file:
+        data = file.read()
+        found = [(row["mine"], row["source"], row["text"]) for row in csv.DictReader(data.splitlines())]
+    names = [f"photos/{name}" for name in ("a2.png", "a10.png", "sub/c.jpg")]
+    assert found == [("1", names[0], "old"), ("2, and more", names[1], "old"), ("", names[2], "new")]
+    assert data.count("\r\n") == data.count("\n") == 4
+    ask(*run, "--existing", "overwrite", script={"pieces": ["new"]})
+    with open("out.csv", newline="") as file:
+        assert [(row["mine"], row["text"]) for row in csv.DictReader(file)] == [
+            ("1", "new"),
+            ("2, and more", "new"),
+            ("", "new"),
+        ]
+
+
+def test_a_csv_file_in_another_encoding(ask: Run, photos: Path) -> None:
+    run = ("caption", "-q", "photos", "-o", "out.csv")
+    ask(*run)
+    Path("out.csv").write_bytes(Path("out.csv").read_text().encode("utf-16"))
+    result = ask(*run)
+    assert (result.returncode, b"save it as UTF-8" in result.stderr) == (2, True)
+
+
+def test_rows_of_the_hubs_metadata_that_lack_a_caption_get_one(ask: Run, photos: Path) -> None:
+    file = Path("photos/metadata.jsonl")
+    file.write_text('{"file_name":"./a2.png","label":4}\n{"file_name":"a10.png","text":null,"label":5}\n')
+    assert ask("caption", "-q", "photos", "-o", "photos/metadata.jsonl").returncode == 0
+    assert rows("photos/metadata.jsonl") == [
+        {"file_name": "a2.png", "text": CAPTION, "label": 4},
+        {"file_name": "a10.png", "text": CAPTION, "label": 5},
+        {"file_name": "sub/c.jpg", "text": CAPTION},
+    ]
+    kept = '{"file_name":"a2.png","text":"a","label":3}\n{"file_name":"a2.png","text":"dup","more":1}\n'
+    file.write_text(kept)
+    ask("caption", "-q", "photos", "-o", "photos/metadata.jsonl")
+    assert file.read_text().startswith(kept)
 
 
 def test_two_pictures_with_one_sidecar_are_refused(ask: Run, photos: Path) -> None:
@@ -525,6 +578,22 @@ def test_a_file_that_cannot_be_made_is_74_with_what_to_do(ask: Run, photos: Path
     result = ask("caption", "-q", "photos", "-o", output, script={"load": "fault"})
     assert result.returncode == 74
     assert result.stderr.decode().endswith(f"(hint: {hint})\n")
+
+
+def test_a_sidecars_ending_without_its_dot(ask: Run, photos: Path) -> None:
+    result = ask("caption", "photos", "--sidecar", "txt", script={"load": "fault"})
+    assert result.returncode == 2
+    assert result.stderr.endswith(b"--sidecar txt: an ending begins with a dot (hint: --sidecar .txt)\n")
+    Path("txt").write_bytes(picture("a.png"))
+    assert ask("caption", "-q", "photos", "--sidecar", "txt").returncode == 0
+
+
+def test_what_only_draws_heed_makes_no_greedy_caption_stale(ask: Run, photos: Path) -> None:
+    run = ("caption", "-q", "photos", "-o", "out.jsonl")
+    ask(*run)
+    assert ask(*run, "--existing", "stale", "--seed", "3", script={"load": "fault"}).returncode == 0
+    ask(*run, "--existing", "stale", "--seed", "3", "--temperature", "1", script={"pieces": ["new"]})
+    assert texts(["-o", "out.jsonl"]) == dict.fromkeys(texts(["-o", "out.jsonl"]), "new")
 
 
 def test_the_sidecars_ending_may_be_left_out(ask: Run, photos: Path) -> None:

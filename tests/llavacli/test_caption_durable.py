@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import fcntl
 import json
 import os
@@ -139,6 +140,33 @@ def test_what_a_run_has_replaced_when_a_signal_comes_is_gone(photos: Path) -> No
     found = rows("out.jsonl")
     assert len({row["source"] for row in found}) == len(found) == COUNT
     assert 2 < sum(row["prompt"] == "Why?" for row in found) < COUNT
+
+
+@pytest.mark.parametrize("then", [(), ("--existing", "stale"), ("--existing", "overwrite")], ids=str)
+@pytest.mark.parametrize("output", ["out.jsonl", "out.csv", "photos/metadata.jsonl"])
+def test_what_a_killed_run_has_replaced_is_gone(photos: Path, output: str, then: tuple[str, ...]) -> None:
+    """Whatever the next run is asked for."""
+    process([*SCRIPTED, "caption", "-q", "photos", "-o", output])
+    size = Path(output).stat().st_size
+    again = ("-q", "photos", "-o", output, "-p", "Why?")
+    for _ in range(2):
+        running = start(*again, "--existing", "overwrite", script={"slow": 0.02, "pieces": ["new caption"]})
+        before = Path(output).stat().st_size
+        until(lambda before=before: Path(output).stat().st_size > before + size // 20)
+        running.kill()
+        running.communicate(timeout=30)
+    last = start(*again, *then, script={"pieces": ["new caption"]})
+    last.communicate(timeout=30)
+    assert last.returncode == 0
+    if output == "out.csv":
+        with open(output, newline="") as file:
+            found = [(row["source"], row["text"]) for row in csv.DictReader(file)]
+    else:
+        found = [(row.get("source") or row["file_name"], row["text"]) for row in rows(output)]
+    assert len({source for source, _ in found}) == len(found) == COUNT
+    done_again = sum(text == "new caption" for _, text in found)
+    assert done_again == COUNT if then else 0 < done_again < COUNT
+    assert not [name for name in (*os.listdir(), *os.listdir("photos")) if name.endswith((".replaced", ".part"))]
 
 
 @pytest.mark.parametrize("args", [["-o", "out.jsonl"], ["-o", "out.csv"], ["--sidecar"]], ids=str)

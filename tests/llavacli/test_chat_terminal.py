@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import llavacli_core as core
 from llavacli.repl.history import history_file
 from tests.llavacli.chatting import Talk, scripted
 
@@ -309,6 +310,16 @@ def test_a_line_whose_url_cannot_be_had_is_there_again(talk: Talk) -> None:
     chat.wait_for("error: ")
     chat.wait_until(lambda: chat.text.count(f"> What is {url}?") == 2 and chat.waits())
     assert "Yes." not in chat.text
+
+
+def test_a_turn_that_does_not_fit_is_there_again(talk: Talk) -> None:
+    def nothing_fits() -> None:
+        core.Plan.room = property(lambda _: -1)  # type: ignore[assignment, method-assign]
+
+    chat = talk("-q", "a.png", before=nothing_fits)
+    chat.type("A question.\r")
+    chat.wait_for("error: with this turn the prompt has")
+    chat.wait_until(lambda: chat.text.count("> A question.") == 2 and chat.waits())
 
 
 def test_going_on_shows_where_it_was(talk: Talk) -> None:

@@ -31,7 +31,7 @@ LINES = [
     ("/stats", "error: nothing has been answered yet"),
     ("/export md", "error: there is nothing to write yet"),
     ("/image nope.png", "error: nope.png: no such file"),
-    ("/image", "error: /image takes other arguments"),
+    ("/image", "error: /image needs an argument"),
     ("/image *.gif", "error: *.gif: no file matches"),
     ("/image 'my shapes.png'", "[Image #1] my shapes.png, 480x360, "),
     ("/video my\\ shapes.png", "error: "),

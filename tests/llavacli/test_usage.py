@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.llavacli.running import Run
+from tests.llavacli.running import Run, process
 
 
 @pytest.mark.parametrize("flag", ["-h", "--help"])
@@ -76,6 +77,19 @@ def test_a_flag_without_its_value_names_the_commands_own_help(ask: Run, flag: st
     result = ask("describe", "a.png", flag)
     assert result.returncode == 2
     assert result.stderr.endswith(b"requires an argument (hint: see llavacli describe --help)\n")
+
+
+def test_a_model_without_a_name_is_not_the_demo(ask: Run) -> None:
+    result = ask("describe", "-q", "a.png", "-m", "")
+    assert (result.returncode, b"--model is empty" in result.stderr) == (2, True)
+
+
+def test_a_current_folder_that_is_gone_is_told_before_a_library_ends_all(home: Path) -> None:
+    os.mkdir("gone")
+    command = f"cd gone && rmdir ../gone && {sys.executable} -m llavacli describe -q {home}/a.png -m demo"
+    result = process(["bash", "-c", command])
+    assert result.returncode == 2
+    assert result.stderr.endswith(b"error: the current folder is gone (hint: go to one that is there)\n")
 
 
 def test_two_dashes_end_the_options(ask: Run) -> None:
