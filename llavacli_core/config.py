@@ -134,7 +134,9 @@ class DecoderConfig:
         """Positions that prompt and answer have together: some ways of scaling make room for more than are stated."""
         if self.rope.kind == "linear":
             return int(self.max_position_embeddings * self.rope.factor)
-        return max(self.max_position_embeddings, int(self.rope.trained * self.rope.factor))
+        if self.rope.kind == "yarn":
+            return max(self.max_position_embeddings, int(self.rope.trained * self.rope.factor))
+        return self.max_position_embeddings
 
     @property
     def cache_size(self) -> int:

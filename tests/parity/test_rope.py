@@ -99,7 +99,8 @@ def test_answers(base, rope, form, checkpoint, engine, reference, tmp_path):
     [
         (None, 4096),
         ({"type": "linear", "factor": 2.0}, 8192),
-        (LLAMA3 | {"original_max_position_embeddings": 512}, 4096),  # stated is what there is when all is scaled
+        (LLAMA3 | {"original_max_position_embeddings": 1024}, 4096),  # stated is what there is when all is scaled
+        (LLAMA3, 4096),
         (YARN | {"original_max_position_embeddings": 4096}, 16384),
     ],
 )
