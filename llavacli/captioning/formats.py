@@ -148,7 +148,7 @@ class CsvFormat:
         """See Format."""
         if not row.strip():
             return None
-        if row.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        if b"\0" in row and row.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             raise Strange("save it as UTF-8")
         line = row.removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape")
         try:
