@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -34,19 +35,21 @@ class Replacements:
 
     def among(self, rows: Sequence[bytes]) -> set[int]:
         """The places of rows, known by their digests, that others among them have taken."""
-        replaced = set[int]()
         try:
             with open(self._path, "rb") as file:
                 notes = lines(file.read())[0]
         except OSError:
-            return replaced
+            return set()
+        places = defaultdict[bytes, list[int]](list)
+        for place, row in enumerate(rows):
+            places[row].append(place)
+        replaced = set[int]()
         for line in notes:
-            with suppress(ValueError, KeyError, TypeError):
+            with suppress(ValueError, KeyError, TypeError, StopIteration):
                 note = json.loads(line)
-                new = _last(rows, bytes.fromhex(note["row"]))
-                for each in note["instead_of"]:
-                    old = rows.index(bytes.fromhex(each), 0, new)
-                    replaced.add(old)
+                new = max(places[bytes.fromhex(note["row"])])
+                for old in (bytes.fromhex(each) for each in note["instead_of"]):
+                    replaced.add(next(place for place in places[old] if place < new and place not in replaced))
         return replaced
 
     def clear(self) -> None:
@@ -65,8 +68,3 @@ class Replacements:
 def digest(row: bytes) -> bytes:
     """What a row is known by."""
     return hashlib.sha256(row).digest()[:LENGTH]
-
-
-def _last(rows: Sequence[bytes], wanted: bytes) -> int:
-    """The last place of a digest; ValueError if there is none."""
-    return len(rows) - 1 - rows[::-1].index(wanted)
