@@ -90,7 +90,11 @@ class WordOptions:
     append: Annotated[str, flag("--append", panel=OUTPUT, metavar="TEXT", help="Put TEXT behind each caption.")] = ""
     trim_sentence: Annotated[
         bool,
-        flag("--trim-sentence", panel=OUTPUT, help="Of a caption cut by --max-tokens keep the whole sentences."),
+        flag(
+            "--trim-sentence",
+            panel=OUTPUT,
+            help="Of a caption cut by --max-tokens keep the whole sentences, if there is one.",
+        ),
     ] = False
 
 

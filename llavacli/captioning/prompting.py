@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from llavacli.captioning.options import PerImage, WordOptions
 from llavacli.captioning.picture import Item, Picture
 from llavacli.failures import UsageError
+from llavacli.sources import STDIN
 
 _PLACEHOLDER = re.compile(r"\{(name|stem|dir)\}")
 
@@ -66,6 +67,8 @@ def filled(text: str, picture: Picture) -> str:
 
 def _read(file: str) -> list[str]:
     """The prompts in a file, one per line, empty lines left out."""
+    if file == STDIN:
+        raise UsageError("--prompt-file takes a file", hint="name one; /dev/stdin where stdin is free")
     try:
         with open(file, encoding="utf-8-sig") as opened:
             prompts = [line.strip() for line in opened if line.strip()]

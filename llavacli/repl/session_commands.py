@@ -30,8 +30,11 @@ def _save(conversation: Conversation, arguments: Sequence[str], screen: Screen) 
 
 def _load(conversation: Conversation, arguments: Sequence[str], screen: Screen) -> Next:
     found = _found(conversation, arguments[0])
+    unsent = ", ".join(each.label for each in conversation.pending)
     for notice in conversation.resume(found):
         screen.warn(notice)
+    if unsent:
+        screen.warn(f"never sent, and no longer attached: {unsent}")
     turns = len(conversation.turns)
     screen.note(f"went back to {found.title!r}: {turns} {'turn' if turns == 1 else 'turns'}")
     return None

@@ -274,6 +274,11 @@ def test_a_picture_that_has_gone_is_told_of_whatever_quiet_says(say: Say) -> Non
     assert (result.returncode, result.stderr.count(b"\n")) == (0, 1)
 
 
+def test_load_tells_what_had_not_been_sent(say: Say) -> None:
+    result = say(lines=lines("hello", "/save one.json", f"/image {SHAPES}", "/load one.json"), script={})
+    assert b"warning: never sent, and no longer attached: [Image #1]\n" in result.stderr
+
+
 def test_quit_leaves_the_rest_unsaid(say: Say) -> None:
     assert say(lines=lines("hello", "/quit", "and now?"), script={}).stdout.count(b"\n") == 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import random
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from tests.llavacli.running import Result, process, until
 
@@ -62,6 +64,17 @@ def test_a_line_that_cannot_be_read_is_one_bad_turn(say: Say, line: bytes, code:
     assert [each["status"] for each in records(result)] == ["ok", "error", "ok"]
     assert records(result)[1]["error"]["code"] == code
     assert result.stderr.count(b"error:") == 1
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP", "TIFF"])
+def test_a_picture_on_stdin_is_no_question(say: Say, kind: str) -> None:
+    picture = io.BytesIO()
+    Image.new("RGB", (40, 30), "red").save(picture, kind)
+    result = say("-q", lines=picture.getvalue(), script={})
+    assert result.returncode == 4
+    assert result.stderr.startswith(b"llavacli: error: stdin is a picture, and questions are expected there (hint: ")
+    assert result.stderr.count(b"\n") == 1
+    assert say("-q", lines=b"RIFF, what is it?\nGIF89a\n", script={}).returncode == 0
 
 
 def test_a_line_of_a_million_characters_does_not_fit(say: Say) -> None:
