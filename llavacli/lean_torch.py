@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import cache
 from importlib import import_module
 from types import ModuleType
 
@@ -39,6 +40,23 @@ def import_torch(*, tracing: bool) -> None:
         _complete_generators()
     if tracing:
         import_module(TRACING)
+
+
+def use_threads(*, one: bool) -> None:
+    """Have torch compute with one thread, or with as many as at first: its own choice, or the user's."""
+    if not one and "torch" not in sys.modules:
+        return
+    import torch
+
+    every = _threads_at_first()
+    torch.set_num_threads(1 if one else every)
+
+
+@cache
+def _threads_at_first() -> int:
+    import torch
+
+    return torch.get_num_threads()
 
 
 def _complete_generators() -> None:

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from llavacli.failures import UsageError
-from llavacli.lean_torch import import_torch
+from llavacli.lean_torch import import_torch, use_threads
 from llavacli.options import ModelOptions
 from llavacli.render.progress import follow
 from llavacli.streams import Notes
@@ -48,6 +48,13 @@ def load(options: ModelOptions, notes: Notes) -> core.Engine:
         offline=options.offline,
         template=options.template,
     )
+
+
+def load_alone(options: ModelOptions, notes: Notes) -> core.Engine:
+    """The same, to answer one request at a time: a tiny network's on one core, which busy processes do not slow."""
+    engine = load(options, notes)
+    use_threads(one=engine.is_tiny)
+    return engine
 
 
 def load_processor(options: ModelOptions, notes: Notes) -> core.Processor | core.CaptionProcessor:

@@ -154,6 +154,8 @@ class CsvFormat:
         try:
             (values,) = csv.reader([line])
             if {*COLUMNS} <= {*values}:  # in whatever order someone has put them, and with whatever columns beside
+                if len({*values}) < len(values):
+                    raise Strange("give each column a name of its own")
                 self._columns, self._end = tuple(values), b"\r\n" if line.endswith("\r\n") else b"\n"
                 return None
             found = dict(zip(self._columns, values, strict=True))
@@ -173,13 +175,16 @@ class CsvFormat:
         return not self.header or self.header.startswith(torn)
 
     def is_whole(self, torn: bytes) -> bool:
-        """See Format. The last column is of one length: a row that was torn in it is not taken for whole."""
+        """See Format. Our last column is of one length: a row that was torn in it is not taken for whole.
+
+        Where someone has put another column last, a row is whole that has as many values as there are columns.
+        """
         try:
             entry = self.entry(torn + b"\n")
         except Strange:
             return False
         if entry is None or self._columns[-1] != COLUMNS[-1]:
-            return False
+            return entry is not None
         return entry.fingerprint is not None and len(entry.fingerprint) == LENGTH
 
     def row(self, outcome: Outcome, beside: Mapping[str, Any]) -> bytes | None:
@@ -242,7 +247,7 @@ class MetadataFormat:
         if outcome.text is None:
             return None
         ours = {"file_name": self.key(outcome.item.picture), "text": outcome.text.strip()}
-        return record.line({**ours, **beside}).encode()
+        return record.line({**ours, **beside}, strict=False).encode()
 
 
 def _is_json(torn: bytes) -> bool:
@@ -271,7 +276,7 @@ def _remedy(line: str) -> str | None:
     for separator, name in SEPARATORS.items():
         with suppress(ValueError, csv.Error):
             (values,) = csv.reader([line], delimiter=separator)
-            if len(values) == len(COLUMNS):
+            if len(values) >= len(COLUMNS):
                 return f"save it with commas between values, not with {name} as Excel does in some countries"
     return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 from collections.abc import Callable, Iterable
@@ -13,6 +14,7 @@ from llavacli.streams import OutputError, cannot_write
 from llavacli.writing import sync_folder
 
 Split = Callable[[bytes], tuple[list[bytes], bytes]]  # a file's bytes -> whole rows, each with its end; the torn rest
+SHORT, SHORT_START = 200, 30  # bytes of a name that has room for an ending, and characters of what stands for a longer
 FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
@@ -92,8 +94,7 @@ class Ledger:
     @property
     def _beside(self) -> str:
         """Where a new version is written: one name for all runs, as only one at a time has the lock."""
-        folder, name = os.path.split(self.path)
-        return os.path.join(folder, f".{name[:60]}.part")
+        return hidden_beside(self.path, ".part")
 
     def _opened(self) -> int:
         """Open and lock the file that the path leads to, even if another run has just replaced it."""
@@ -113,6 +114,14 @@ class Ledger:
             os.ftruncate(self._fd, size)
         except OSError as error:
             raise cannot_write(self.title, error) from error
+
+
+def hidden_beside(path: str, ending: str) -> str:
+    """The name of a file that belongs to another one beside it, and to no other."""
+    folder, name = os.path.split(path)
+    if len(os.fsencode(name)) > SHORT:
+        name = name[:SHORT_START] + hashlib.sha256(os.fsencode(name)).hexdigest()[:SHORT_START]
+    return os.path.join(folder, f".{name}{ending}")
 
 
 def lines(data: bytes) -> tuple[list[bytes], bytes]:

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
 
-from llavacli.captioning.ledger import Ledger, lines
+from llavacli.captioning.ledger import Ledger, hidden_beside, lines
 
 LENGTH = 16  # bytes of a row's digest
 
@@ -21,8 +21,7 @@ class Replacements:
     """The hidden file, which there is only while it says something."""
 
     def __init__(self, path: str) -> None:
-        folder, name = os.path.split(os.path.realpath(path))
-        self._path = os.path.join(folder, f".{name[:60]}.replaced")
+        self._path = hidden_beside(os.path.realpath(path), ".replaced")
         self._ledger: Ledger | None = None
 
     def note(self, row: bytes, instead_of: Sequence[bytes]) -> None:

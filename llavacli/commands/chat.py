@@ -133,7 +133,7 @@ def _conversation(
     if kept is not None:
         model = resumed_model(model, kept.header)
     keeper = Keeper(store, header_of(model, generation), notes.loss, keeping=not chatting.no_save)
-    made = Conversation(lambda options: loading.load(options, notes), model, generation, keeper, chatting.context)
+    made = Conversation(lambda options: loading.load_alone(options, notes), model, generation, keeper, chatting.context)
     if kept is not None:
         for notice in made.resume(kept):
             notes.loss(notice)

@@ -86,7 +86,7 @@ def describe(
         notes.statistics(f"{request.title}: {statistics(done)}")
         stopper.check()
 
-    return ask_all(requests, lambda: loading.load(model, notes), attempt, show, notes)
+    return ask_all(requests, lambda: loading.load_alone(model, notes), attempt, show, notes)
 
 
 def _answer(

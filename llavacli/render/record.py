@@ -118,10 +118,13 @@ def refused(failure: Failure) -> dict[str, Any]:
     return {"status": "error", "error": error(failure)}
 
 
-def line(record: Mapping[str, Any], *, indent: int | None = None) -> str:
-    """A record as one line of JSON; with `indent`, as several, for a file that people read."""
+def line(record: Mapping[str, Any], *, indent: int | None = None, strict: bool = True) -> str:
+    """A record as one line of JSON; with `indent`, as several, for a file that people read.
+
+    NaN and infinities, which are no JSON, are a fault, unless they are another's, who wrote them so (not `strict`).
+    """
     separators = (",", ":") if indent is None else (",", ": ")
-    text = json.dumps(record, ensure_ascii=False, allow_nan=False, separators=separators, indent=indent)
+    text = json.dumps(record, ensure_ascii=False, allow_nan=not strict, separators=separators, indent=indent)
     return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text) + "\n"
 
 

@@ -39,14 +39,19 @@ def pipeline(
             raise BadOption(
                 "a model of its own needs its processor", hint="processor=AutoProcessor.from_pretrained(...)"
             )
-        return ImageTextToTextPipeline(model, processor)
+        return ImageTextToTextPipeline(model if device is None else model.to(torch_device(device)), processor)
     kwargs |= model_kwargs or {}
     if device is not None:
         if kwargs.get("device_map") is not None:
             raise BadOption("device and device_map are both set", hint="choose one")
-        kwargs["device_map"] = "cpu" if device == -1 else device
+        kwargs["device_map"] = torch_device(device)
     found = AutoProcessor.from_pretrained(model) if processor is None else processor
     return ImageTextToTextPipeline(AutoModelForImageTextToText.from_pretrained(model, **kwargs), found)
+
+
+def torch_device(device: Any) -> Any:
+    """A device as torch has it, of which -1 is the CPU."""
+    return "cpu" if device == -1 else device
 
 
 class ImageTextToTextPipeline:

@@ -28,7 +28,7 @@ from llavacli_core.engine.runner import Caption, Conversation, Runner
 from llavacli_core.engine.scores import Scores, score
 from llavacli_core.engine.session import Session
 from llavacli_core.engine.starting import Captions, Conversations, Starter
-from llavacli_core.engine.threads import in_threads, threads_for
+from llavacli_core.engine.threads import is_tiny
 from llavacli_core.engine.where import cache_devices, where
 from llavacli_core.engine.workers import Workers, opening
 from llavacli_core.errors import BadOption, OutOfMemory
@@ -67,6 +67,11 @@ class Engine:
             quant=quantization(self.network),
             device=where(self.network),
         )
+
+    @property
+    def is_tiny(self) -> bool:
+        """Whether one core answers a request as fast as several: torch.set_num_threads(1), then."""
+        return is_tiny(self.network)
 
     def generate(self, messages: Sequence[Message], sampling: Sampling | None = None) -> Generation[Event]:
         """Answer a conversation: Text events as words are made, and a Done at the end.
@@ -139,8 +144,7 @@ class Engine:
         settled = self.processor.settled(request, sampling)
         try:
             with memory_for(f"an answer of up to {settled.limit} tokens", self.device, SMALLER):
-                events = answer(self.runner(request, memory), self.processor.tokenizer, request, settled, stopped)
-                yield from in_threads(threads_for(self.network), events)
+                yield from answer(self.runner(request, memory), self.processor.tokenizer, request, settled, stopped)
         except OutOfMemory as error:
             raise OutOfMemory(str(error), hint=self._advice(request, sampling, error.hint)) from error
 

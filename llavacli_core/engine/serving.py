@@ -12,7 +12,7 @@ from llavacli_core.engine.ahead import Ahead
 from llavacli_core.engine.batch import Batch, Numbered, Ready
 from llavacli_core.engine.generate import Stopped
 from llavacli_core.engine.opening import Open
-from llavacli_core.engine.threads import in_threads, may_be_helped, threads_for
+from llavacli_core.engine.threads import in_threads, is_tiny, may_be_helped
 from llavacli_core.errors import BadOption, CoreError
 from llavacli_core.events import Failed
 from llavacli_core.messages import Message
@@ -57,7 +57,8 @@ def run(
         opening as open_part,
         Ahead(enumerate(requests), prepare, depth=rows + threads, threads=threads) as ahead,
     ):
-        count = torch.get_num_threads() // 2 if helped else threads_for(engine.network)
+        every = torch.get_num_threads()
+        count = every // 2 if helped else 1 if is_tiny(engine.network) else every
         yield from in_threads(count, Batch(engine, rows, helped=helped).serve(ahead, stopped))
 
 

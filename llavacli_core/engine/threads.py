@@ -28,9 +28,9 @@ def may_be_helped(network: Llava | EncoderDecoder, rows: int) -> bool:
     return _fits(network, SMALL) and not has_guests and rows > 1 and torch.get_num_threads() > 1
 
 
-def threads_for(network: Llava | EncoderDecoder) -> int:
-    """How many compute one request."""
-    return 1 if _fits(network, TINY) else torch.get_num_threads()
+def is_tiny(network: Llava | EncoderDecoder) -> bool:
+    """Whether one core computes a request as fast as several."""
+    return _fits(network, TINY)
 
 
 def in_threads(count: int, events: Generator[Item]) -> Generator[Item]:

@@ -349,6 +349,16 @@ def test_rows_in_any_form_are_filled_up(both):
         assert torch.equal(ours.pad(form, return_tensors="pt").input_ids, expected)
 
 
+def test_masks_and_other_columns_that_were_there_stay(both):
+    rows = [{"input_ids": [5, 6, 7], "attention_mask": [0, 1, 1], "labels": [1, 2]}]
+    rows.append({"input_ids": [5, 6], "attention_mask": [1, 1], "labels": [3, 4]})
+    for side in ("left", "right"):
+        got, expected = (each.pad(rows, padding_side=side, return_tensors="pt") for each in both)
+        assert set(got) == set(expected)
+        assert all(torch.equal(got[name], expected[name]) for name in got), side
+    assert dict(both[0].pad(rows[0])) == {name: [row] for name, row in rows[0].items()}  # transformers: flat
+
+
 def test_more_of_the_vocabulary(both):
     ours, theirs = both
     tokens = ours.tokenize("cats is red")

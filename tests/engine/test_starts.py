@@ -17,7 +17,7 @@ import llavacli_core as core
 from llavacli_core.engine import starts, threads
 from llavacli_core.engine.grouping import Group, like_lengths
 from llavacli_core.engine.starting import Conversations
-from llavacli_core.engine.threads import may_be_helped, threads_for
+from llavacli_core.engine.threads import may_be_helped
 from llavacli_core.engine.together import Together
 from llavacli_core.errors import OutOfMemory
 from llavacli_core.messages import Image, Message
@@ -127,7 +127,7 @@ def test_whoever_takes_events_has_all_threads(engine: core.Engine):
 
 @pytest.mark.usefixtures("two")
 def test_one_core_computes_a_tiny_network(engine: core.Engine, monkeypatch: pytest.MonkeyPatch):
-    assert threads_for(engine.network) == 1
+    assert engine.is_tiny
     seen, step = [], Together.step
 
     def watched(self: Any) -> Any:
@@ -138,6 +138,7 @@ def test_one_core_computes_a_tiny_network(engine: core.Engine, monkeypatch: pyte
     ids(engine, asked(2), 1)
     assert set(seen) == {1}
     monkeypatch.setattr(threads, "TINY", 2**20)
+    assert not engine.is_tiny
     seen.clear()
     ids(engine, asked(2), 1)
     assert set(seen) == {2}

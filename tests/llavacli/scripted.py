@@ -125,6 +125,7 @@ class Engine:
     """Stands in for core.Engine."""
 
     load_ms = 7.2
+    is_tiny = False
 
     def __init__(self, script: Script) -> None:
         self.script = script

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import os
 import re
 import shutil
@@ -215,10 +216,12 @@ def test_a_caption_of_unknown_origin_is_never_stale(ask: Run, photos: Path, args
 def test_columns_of_the_users_own_stay_beside_new_captions(ask: Run, photos: Path) -> None:
     ask("caption", "-q", "photos", "-o", "photos/metadata.jsonl")
     file = Path("photos/metadata.jsonl")
-    file.write_text(file.read_text().replace('"}\n', '","label":"é","box":[1,2.5]}\n', 1))
+    file.write_text(file.read_text().replace('"}\n', '","label":"é","box":[1,2.5],"score":NaN}\n', 1))
     how = ("-o", "photos/metadata.jsonl", "--existing", "overwrite")
     ask("caption", "-q", "photos", *how, script={"pieces": ["new"]})
-    assert rows("photos/metadata.jsonl") == [
+    kept = rows("photos/metadata.jsonl")
+    assert math.isnan(kept[0].pop("score"))  # as pandas writes it
+    assert kept == [
         {"file_name": "a2.png", "text": "new", "label": "é", "box": [1, 2.5]},
         {"file_name": "a10.png", "text": "new"},
         {"file_name": "sub/c.jpg", "text": "new"},
@@ -251,6 +254,25 @@ def test_columns_of_a_csv_file_in_any_order(ask: Run, photos: Path) -> None:
             ("2, and more", "new"),
             ("", "new"),
         ]
+
+
+@pytest.mark.parametrize("fault", ["quote", "end", "twice"])
+def test_a_csv_file_with_a_column_more_that_is_damaged(ask: Run, photos: Path, fault: str) -> None:
+    """Nothing is cut off."""
+    run = ("caption", "-q", "photos", "-o", "out.csv")
+    ask(*run)
+    header, *found = Path("out.csv").read_text().splitlines()
+    twice = ",note,note" if fault == "twice" else ",note"
+    lines = [header + twice, *(f"{row},mine" + ",too" * (fault == "twice") for row in found)]
+    if fault == "quote":
+        lines[1] = lines[1].replace(CAPTION, '12" of it')
+    data = "\n".join(lines) + ("" if fault == "end" else "\n")
+    Path("out.csv").write_text(data)
+    result = ask(*run)
+    if fault == "end":
+        assert (result.returncode, Path("out.csv").read_text()) == (0, data + "\n")
+    else:
+        assert (result.returncode, Path("out.csv").read_text()) == (2, data)
 
 
 def test_a_csv_file_in_another_encoding(ask: Run, photos: Path) -> None:

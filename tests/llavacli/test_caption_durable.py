@@ -298,3 +298,20 @@ def test_an_output_that_is_removed_meanwhile_is_told(photos: Path, output: str) 
     Path(output).unlink()
     _, err = running.communicate(timeout=30)
     assert (running.returncode, b"was removed or replaced meanwhile" in err) == (74, True)
+
+
+def test_outputs_of_like_names_know_nothing_of_each_other(photos: Path) -> None:
+    """Long names that begin alike, as shards have."""
+    outputs = [f"{'x' * 210}{number}.jsonl" for number in range(2)]
+    for output in outputs:
+        process([*SCRIPTED, "caption", "-q", "photos", "-o", output])
+    running = start("-q", "photos", "-o", outputs[0], "-p", "Why?", "--existing", "overwrite", script={"slow": 0.02})
+    until(lambda: Path(outputs[0]).read_bytes().count(b"\n") > COUNT + 2)
+    again = [*SCRIPTED, "caption", "-q", "photos", "-o", outputs[1], "--existing", "overwrite"]
+    assert process(again).returncode == 0
+    running.kill()
+    running.communicate(timeout=30)
+    assert process([*SCRIPTED, "caption", "-q", "photos", "-o", outputs[1]]).returncode == 0
+    assert process([*SCRIPTED, "caption", "-q", "photos", "-o", outputs[0]]).returncode == 0
+    for output in outputs:
+        assert len({row["source"] for row in rows(output)}) == len(rows(output)) == COUNT

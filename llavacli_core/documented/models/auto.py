@@ -32,10 +32,10 @@ class AutoModelForImageTextToText:
     classes: ClassVar[tuple[type[PreTrainedModel], ...]] = (*LLAVAS, VisionEncoderDecoderModel)
 
     @classmethod
-    def from_config(cls, config: PreTrainedConfig, *, dtype: torch.dtype | None = None) -> PreTrainedModel:
+    def from_config(cls, config: PreTrainedConfig, *, dtype: torch.dtype | str | None = None) -> PreTrainedModel:
         """A model of random weights."""
         model = cls.class_of(config.model_type)(config)
-        return model if dtype is None else model.to(dtype)
+        return model if dtype is None else model.to(getattr(torch, dtype) if isinstance(dtype, str) else dtype)
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: str | PathLike[str], **kwargs: Any) -> PreTrainedModel:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from os.path import commonprefix
 from typing import NamedTuple
 
 import torch
@@ -55,7 +54,7 @@ def matrices(network: nn.Module, table: Table) -> Iterator[tuple[Target, Tensor]
 
 
 def named(network: nn.Module, table: Table) -> Iterator[tuple[str, nn.Parameter]]:
-    """Each parameter under its published name; a stacked one under its matrices' in one, as `self_attn.q_k_v_proj`."""
+    """Each parameter under its published name; a stacked one under its matrices' in one, as `q_proj_k_proj_v_proj`."""
     targets = defaultdict[str, list[Target]](list)
     for target, _ in matrices(network, table):
         targets[target.name].append(target)
@@ -66,12 +65,9 @@ def named(network: nn.Module, table: Table) -> Iterator[tuple[str, nn.Parameter]
 
 
 def _in_one(names: list[str]) -> str:
-    """Names that differ in the middle, as one."""
-    if len(names) == 1:
-        return names[0]
-    start = commonprefix(names)  # noqa: RUF071 - characters are meant, not folders
-    end = commonprefix([name[len(start) :][::-1] for name in names])[::-1]  # noqa: RUF071
-    return start + "_".join(name[len(start) : len(name) - len(end)] for name in names) + end
+    """Names that differ in one word, as one that holds them all."""
+    words = zip(*(name.split(".") for name in names), strict=True)
+    return ".".join(word[0] if len({*word}) == 1 else "_".join(word) for word in words)
 
 
 class IncompatibleKeys(NamedTuple):

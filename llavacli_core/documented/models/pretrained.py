@@ -121,7 +121,7 @@ class PreTrainedModel(WordEmbeddings, nn.Module):
         )
         if config is None:
             config, kwargs = cls.config_class.from_pretrained(located.folder, return_unused_kwargs=True, **kwargs)
-        unknown = sorted(name for name, value in kwargs.items() if value is not None)
+        unknown = sorted(name for name, value in kwargs.items() if value not in (None, False))
         if unknown:
             raise WrongType(f"from_pretrained has no option {', '.join(unknown)}")
         return cls.load(located.folder, config, placement, dtype)
@@ -186,6 +186,11 @@ class PreTrainedModel(WordEmbeddings, nn.Module):
         """The weights that are trained, under published names: some are stacked, and named after all they hold."""
         for name, parameter in named(self.network, self.names) if recurse else ():
             yield f"{prefix}.{name}" if prefix else name, parameter
+
+    def get_parameter(self, target: str) -> nn.Parameter:
+        """One of them by its name."""
+        found = dict(self.named_parameters()).get(target)
+        return super().get_parameter(target) if found is None else found
 
     def parameters(self, recurse: bool = True) -> Iterator[nn.Parameter]:
         """The same without names."""

@@ -52,8 +52,12 @@ def prompt_of(
 
 def _check(conversation: Any) -> None:
     """Refuse what is no conversation."""
-    if isinstance(conversation, str) or not all(
-        isinstance(turn, Mapping) and "role" in turn and turn.get("content") is not None for turn in conversation
+    if (
+        isinstance(conversation, str)
+        or not conversation
+        or not all(
+            isinstance(turn, Mapping) and "role" in turn and turn.get("content") is not None for turn in conversation
+        )
     ):
         raise BadOption("a conversation is a list of turns, each with a role and a content", hint=EXAMPLE)
 

@@ -12,14 +12,19 @@ Padding = bool | Literal["longest", "max_length", "do_not_pad"]
 NO_LIMIT = 10**30  # what files say that know none
 
 
-def ids_in(given: Any) -> list[list[int]]:
-    """Rows of ids, from such rows, from what a call gave of several texts, or from what several calls gave."""
+def columns_in(given: Any) -> dict[str, list[Any]]:
+    """`input_ids` and what else there is of several texts: from rows of ids, or from what one call or several gave."""
     if isinstance(given, Mapping):
-        given = given["input_ids"]
-    rows = [row["input_ids"] if isinstance(row, Mapping) else row for row in given]
-    if rows and isinstance(rows[0], int):
-        rows = [rows]
-    return [row.tolist() if hasattr(row, "tolist") else list(row) for row in rows]
+        columns = dict(given)
+    else:
+        rows = [row if isinstance(row, Mapping) else {"input_ids": row} for row in given]
+        columns = {name: [row[name] for row in rows] for name in (rows[0] if rows else {"input_ids": []})}
+    return {name: [_listed(row) for row in _listed(column)] for name, column in columns.items()}
+
+
+def _listed(value: Any) -> Any:
+    """A tensor, or an array, as lists."""
+    return value.tolist() if hasattr(value, "tolist") else value
 
 
 def padded(
@@ -54,9 +59,16 @@ def target_length(rows: Sequence[Sequence[int]], padding: Padding, max_length: i
     return length if not multiple else -(-length // multiple) * multiple
 
 
-def batch_of(ids: list[list[int]], masks: list[list[int]] | None, tensors: Tensors, *, types: bool) -> BatchFeature:
+def batch_of(
+    ids: list[list[int]],
+    masks: list[list[int]] | None,
+    tensors: Tensors,
+    *,
+    types: bool,
+    beside: Mapping[str, Any] | None = None,
+) -> BatchFeature:
     """`input_ids` and, where wanted, `token_type_ids`, zero for a text, and `attention_mask`, as lists or tensors."""
-    values = {"input_ids": ids}
+    values = {"input_ids": ids, **(beside or {})}
     if types:
         values["token_type_ids"] = [[0] * len(row) for row in ids]
     if masks is not None:

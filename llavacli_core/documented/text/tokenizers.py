@@ -13,7 +13,7 @@ from llavacli_core.documented.errors import WrongType
 from llavacli_core.documented.folders import folder_for, folder_of, hub_options, write_json
 from llavacli_core.documented.text.conversations import Conversation, is_batch, prompt_of
 from llavacli_core.documented.text.keywords import CALL, cut_to, heeded, texts_of
-from llavacli_core.documented.text.padding import NO_LIMIT, Padding, batch_of, ids_in, padded, target_length
+from llavacli_core.documented.text.padding import NO_LIMIT, Padding, batch_of, columns_in, padded, target_length
 from llavacli_core.documented.text.vocabulary import Vocabulary
 from llavacli_core.errors import BadOption, TemplateError
 from llavacli_core.prompt.cleanup import clean_up
@@ -31,8 +31,8 @@ class PreTrainedTokenizerFast(Vocabulary):
     def __init__(self, tokenizer: Tokenizer, folder: Path, **kwargs: Any) -> None:
         """`folder` is where the files are that `save_pretrained` copies."""
         stored = read_json(folder / "tokenizer_config.json")
-        for name in ("add_bos_token", "add_eos_token"):
-            if name in kwargs and kwargs[name] != stored.get(name):
+        for name, usual in (("add_bos_token", True), ("add_eos_token", False)):
+            if bool(kwargs.get(name, usual)) != bool(stored.get(name, usual)):
                 raise BadOption(f"{name} is what tokenizer.json says", hint="add_special_tokens=False in calls")
         config = stored | kwargs
         self.tokenizer = self.as_read = tokenizer
@@ -107,16 +107,18 @@ class PreTrainedTokenizerFast(Vocabulary):
         return_attention_mask: bool | None = None,
         return_token_type_ids: bool | None = None,
     ) -> BatchFeature:
-        """Rows of ids, or what calls gave of texts, as a batch."""
-        rows = ids_in(rows)
-        ids, masks = padded(
-            rows,
-            length=target_length(rows, padding, max_length or self.model_max_length, pad_to_multiple_of),
-            side=padding_side or self.padding_side,
-            pad_token_id=self.pad_token_id,
-        )
+        """Rows of ids, or what calls gave of texts, as a batch; other columns than ids and masks stay as they are."""
+        if isinstance(rows, Mapping) and len(rows["input_ids"]) and isinstance(rows["input_ids"][0], int):
+            rows = {name: [column] for name, column in rows.items()}  # of one text
+        columns = columns_in(rows)
+        given, own_masks = columns.pop("input_ids"), columns.pop("attention_mask", None)
+        length = target_length(given, padding, max_length or self.model_max_length, pad_to_multiple_of)
+        side = padding_side or self.padding_side
+        ids, masks = padded(given, length=length, side=side, pad_token_id=self.pad_token_id)
+        if own_masks is not None:
+            masks, _ = padded(own_masks, length=length, side=side, pad_token_id=0)
         kept = None if return_attention_mask is False else masks
-        return batch_of(ids, kept, return_tensors, types=bool(return_token_type_ids))
+        return batch_of(ids, kept, return_tensors, types=bool(return_token_type_ids), beside=columns)
 
     def leading(self, row: Sequence[int]) -> int:
         """How many of a row's first ids are special tokens that stand before every text."""
