@@ -31,13 +31,15 @@ class Declared:
 
 def declared(folder: Path, config: dict[str, Any], present: Iterable[AddedToken]) -> Declared:
     """What `config` (tokenizer_config.json) and its older companions declare; `present` are tokenizer.json's own."""
-    names = dict(config)
+    names, present = dict(config), tuple(present)
     try:
         if "added_tokens_decoder" in config:
             added = _by_id(config["added_tokens_decoder"])
         else:
             names.update(read_json(folder / "special_tokens_map.json"))
-            added = _legacy(read_json(folder / "added_tokens.json"), names)
+            own = {token.content for token in present}  # which outrank them
+            older = _legacy(read_json(folder / "added_tokens.json"), names)
+            added = tuple(token for token in older if token.content not in own)
         known = {token.content: token for token in (*added, *present)}
         named = {name: known.get(_content(value), _token(value)) for name, value in _named(names).items()}
         extra = tuple(_token(value) for value in _unnamed(names))

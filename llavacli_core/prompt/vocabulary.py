@@ -1,7 +1,7 @@
 """A tokenizer from a vocabulary in parts, as checkpoints older than tokenizer.json have it.
 
-Each follows the class of transformers 5.23 that reads the same files: GPT2Tokenizer, RobertaTokenizer, BertTokenizer,
-XLMRobertaTokenizer.
+Each follows the class of transformers that reads the same files: GPT2Tokenizer, Qwen2Tokenizer, RobertaTokenizer,
+BertTokenizer, XLMRobertaTokenizer.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tokenizers import AddedToken, decoders, normalizers, pre_tokenizers, processors
+from tokenizers import AddedToken, Regex, decoders, normalizers, pre_tokenizers, processors
 from tokenizers import Tokenizer as Backend
 from tokenizers.models import BPE, Unigram, WordPiece
 
@@ -20,6 +20,11 @@ from llavacli_core.prompt.sentencepiece import CONTROL, USER_DEFINED, read_model
 Roles = dict[str, str]  # tokens by role, where tokenizer_config.json names no others
 
 GPT2: Roles = dict.fromkeys(("bos_token", "eos_token", "unk_token"), "<|endoftext|>")
+QWEN2: Roles = dict.fromkeys(("eos_token", "unk_token", "pad_token"), "<|endoftext|>")
+QWEN2_WORDS = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
 ROBERTA: Roles = {
     **dict.fromkeys(("bos_token", "cls_token"), "<s>"),
     **dict.fromkeys(("eos_token", "sep_token"), "</s>"),
@@ -48,9 +53,11 @@ def from_vocabulary(folder: Path, config: dict[str, Any]) -> tuple[Backend, Role
 
 
 def _byte_pairs(folder: Path, config: dict[str, Any]) -> tuple[Backend, Roles]:
-    """Byte-level BPE: GPT-2's, or RoBERTa's where the vocabulary has a `<s>`, which then goes around a text."""
+    """Byte-level BPE: Qwen2's, GPT-2's, or RoBERTa's if the vocabulary has a `<s>`, which then goes around a text."""
     backend = Backend(BPE.from_file(str(folder / "vocab.json"), str(folder / "merges.txt")))
     spaced = bool(config.get("add_prefix_space"))
+    if str(config.get("tokenizer_class")).startswith("Qwen2"):  # whose vocabulary has one as well
+        return _qwen(backend, spaced=spaced)
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=spaced)
     backend.decoder = decoders.ByteLevel()
     if backend.token_to_id("<s>") is None:
@@ -60,6 +67,16 @@ def _byte_pairs(folder: Path, config: dict[str, Any]) -> tuple[Backend, Roles]:
     around = (end, _id(backend, end)), (start, _id(backend, start))
     backend.post_processor = processors.RobertaProcessing(*around, trims, spaced)
     return backend, ROBERTA
+
+
+def _qwen(backend: Backend, *, spaced: bool) -> tuple[Backend, Roles]:
+    """Qwen2's: words by its own rule, every digit by itself."""
+    backend.normalizer = normalizers.NFC()
+    words = pre_tokenizers.Split(Regex(QWEN2_WORDS), behavior="isolated")
+    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=spaced, use_regex=False)
+    backend.pre_tokenizer = pre_tokenizers.Sequence([words, byte_level])
+    backend.decoder = decoders.ByteLevel()
+    return backend, QWEN2
 
 
 def _word_pieces(folder: Path, config: dict[str, Any]) -> tuple[Backend, Roles]:

@@ -44,6 +44,10 @@ FORMS = {
         },
         "added_tokens.json": {"<plain>": 431, "<filler>": 430},
     },
+    "legacy, with what tokenizer.json has as well": {
+        "tokenizer_config.json": {"tokenizer_class": "LlamaTokenizerFast", "bos_token": "<s>", "eos_token": "</s>"},
+        "added_tokens.json": {"<s>": 1, "</s>": 2, "<unk>": 0, "<plain>": 431},
+    },
     "resaved": {
         "tokenizer_config.json": {
             **NAMES["llama2"],

@@ -13,7 +13,7 @@ from tokenizers import Tokenizer as Backend
 from tokenizers import normalizers, pre_tokenizers
 from tokenizers.models import BPE, WordPiece
 from tokenizers.trainers import BpeTrainer, WordPieceTrainer
-from transformers import BertTokenizer, GPT2Tokenizer, RobertaTokenizer, XLMRobertaTokenizer
+from transformers import BertTokenizer, GPT2Tokenizer, Qwen2Tokenizer, RobertaTokenizer, XLMRobertaTokenizer
 
 from llavacli_core.errors import BrokenModel
 from llavacli_core.prompt.detokenizer import Detokenizer
@@ -27,6 +27,7 @@ TEXTS = [
     "",
     "naïve café, 12 Ünïcödé… 漢字 🙂",
     "don't  stop\n\tnow",
+    "What is 2024?  OK'LL\r\n \n cafe\u0301",
     "it 's a <mask> here </s>",
     *CORPUS[:6],
 ]
@@ -43,6 +44,10 @@ def byte_pairs(folder: Path, special: list[str]) -> None:
 
 def gpt2(folder: Path) -> None:
     byte_pairs(folder, ["<|endoftext|>"])
+
+
+def qwen(folder: Path) -> None:
+    byte_pairs(folder, ["<|endoftext|>", "<s>", "</s>"])
 
 
 def roberta(folder: Path) -> None:
@@ -78,6 +83,7 @@ def sentence_pieces(folder: Path) -> None:
 KINDS = {
     "gpt2": (gpt2, GPT2Tokenizer, {}),
     "gpt2 spaced": (gpt2, GPT2Tokenizer, {"add_prefix_space": True}),
+    "qwen2": (qwen, Qwen2Tokenizer, {"tokenizer_class": "Qwen2Tokenizer"}),
     "roberta": (roberta, RobertaTokenizer, {}),
     "roberta spaced": (roberta, RobertaTokenizer, {"add_prefix_space": True, "trim_offsets": False}),
     "bert": (bert, BertTokenizer, {}),
