@@ -84,7 +84,7 @@ class Theirs:
 
 def main() -> int:
     """Measure, and print rates."""
-    flags = parser(__doc__, repeats=2)
+    flags = parser(__doc__, repeats=3)
     flags.add_argument("--pictures", type=int, default=200, help="how many (default 200)")
     flags.add_argument("--threads", type=int, help="of torch (default: as many as it takes)")
     arguments = flags.parse_args()
