@@ -104,6 +104,11 @@ def overall(failures: Sequence[Failure], asked: int) -> int:
     return codes.pop() if len(failures) == asked and len(codes) == 1 else SOME_FAILED
 
 
+def folder_is_gone() -> UsageError:
+    """The current folder was removed."""
+    return UsageError("the current folder is gone", hint="go to one that is there")
+
+
 def usage_failure(error: Any) -> Failure:
     """A mistake that Typer found in the arguments or the environment, with what may have been meant."""
     context = getattr(error, "ctx", None)

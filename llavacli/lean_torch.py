@@ -11,7 +11,7 @@ from functools import cache
 from importlib import import_module
 from types import ModuleType
 
-from llavacli.failures import UsageError
+from llavacli.failures import folder_is_gone
 
 TRACING = "torch._meta_registrations"  # and torch's decompositions, which it imports in turn
 # Read once, by torch's allocator. A batch makes and drops large tensors all the time, and their pages, 4 KB each, are
@@ -28,7 +28,7 @@ def import_torch(*, tracing: bool) -> None:
     try:
         os.getcwd()
     except OSError as error:  # torch's libraries would end the process
-        raise UsageError("the current folder is gone", hint="go to one that is there") from error
+        raise folder_is_gone() from error
     if "torch" not in sys.modules:
         for name, value in LARGE_PAGES.items():
             os.environ.setdefault(name, value)

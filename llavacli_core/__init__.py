@@ -79,6 +79,7 @@ if TYPE_CHECKING:
     from llavacli_core.media.names import shown as shown
     from llavacli_core.media.recognition import is_animated as is_animated
     from llavacli_core.media.recognition import is_picture as is_picture
+    from llavacli_core.media.signature import begins_as_picture as begins_as_picture
     from llavacli_core.media.source import local_path as local_path
     from llavacli_core.messages import Image as Image
     from llavacli_core.messages import Message as Message
@@ -151,6 +152,7 @@ else:
         "is_video": "media.footage",
         "draw_marks": "media.marking",
         "is_picture": "media.recognition",
+        "begins_as_picture": "media.signature",
         "shown": "media.names",
         "local_path": "media.source",
         "Image": "messages",

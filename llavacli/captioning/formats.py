@@ -154,9 +154,7 @@ class CsvFormat:
         try:
             (values,) = csv.reader([line])
             if {*COLUMNS} <= {*values}:  # in whatever order someone has put them, and with whatever columns beside
-                if len({*values}) < len(values):
-                    raise Strange("give each column a name of its own")
-                self._columns, self._end = tuple(values), b"\r\n" if line.endswith("\r\n") else b"\n"
+                self._take_header(values, line)
                 return None
             found = dict(zip(self._columns, values, strict=True))
         except (ValueError, csv.Error) as error:
@@ -169,6 +167,12 @@ class CsvFormat:
             error=found["error"] or None,
             beside={name: value for name, value in found.items() if name not in COLUMNS},
         )
+
+    def _take_header(self, values: list[str], line: str) -> None:
+        """From here on, rows have these columns, and end as this line does."""
+        if len({*values}) < len(values):
+            raise Strange("give each column a name of its own")
+        self._columns, self._end = tuple(values), b"\r\n" if line.endswith("\r\n") else b"\n"
 
     def may_begin(self, torn: bytes) -> bool:
         """See Format. Without a header, nothing tells."""

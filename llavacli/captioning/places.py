@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from functools import cache
 
-from llavacli.failures import UsageError
+from llavacli.failures import folder_is_gone
 from llavacli.sources import STDIN, is_url
 
 
@@ -16,7 +16,7 @@ class Places:
         try:
             self._folder = os.path.realpath(folder)
         except OSError as error:
-            raise UsageError("the current folder is gone", hint="go to one that is there") from error
+            raise folder_is_gone() from error
         self._real = cache(os.path.realpath)
 
     def of(self, source: str) -> str:

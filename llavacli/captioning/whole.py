@@ -31,8 +31,7 @@ from llavacli.streams import Notes, OutputError
 if TYPE_CHECKING:
     import llavacli_core as core
 
-
-BARE_ENDINGS = ("txt", "text", "caption", "cap", "tags")
+BARE_ENDINGS = ("txt", "text", "caption", "cap", "tags")  # of sidecars, typed without their dot
 
 
 def caption_all(
@@ -73,8 +72,8 @@ def _pictures(
     paths: Sequence[str], options: CaptionOptions, shard: Shard, notes: Notes, *, several_prompts: bool
 ) -> list[Picture]:
     """The pictures of this shard; what cannot be kept is refused for all shards alike."""
-    for name in paths:
-        if options.sidecar is not None and name in BARE_ENDINGS and not os.path.lexists(name):
+    for name in paths if options.sidecar is not None else ():
+        if name in BARE_ENDINGS and not os.path.lexists(name):
             raise UsageError(f"--sidecar {name}: an ending begins with a dot", hint=f"--sidecar .{name}")
     collected = collect(paths, options)
     if collected.clips_left_out:

@@ -55,6 +55,7 @@ def make_room(
     if plan.room < 1:
         session.messages[:] = messages_of([], system)
         alone = session.plan(turn.parts)
+        session.messages[:] = messages_of(before, system)
         raise _too_long(plan, [*left, turn], policy) if alone.room > 0 else _too_long(alone, [turn], policy)
     if plan.room < wanted:
         what = f"the model has room for {plan.room} more tokens, and an answer may take {wanted}"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from llavacli.render.turns import TurnView
     from llavacli.repl.conversation import Conversation
 
-MEDIA = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"II*\0", b"MM\0*")  # what pictures begin with
+HEAD = 32  # bytes that tell a picture from a question
 LINE_LIMIT = 2**25  # bytes: far beyond any context, and no danger to the memory
 
 
@@ -80,13 +80,14 @@ class PlainLoop:
         import llavacli_core as core
 
         try:
-            for number, line in enumerate(lines_of(stdin.reader().readline)):
-                if number == 0 and _is_media(line):
-                    raise core.errors.UnreadableInput(
-                        "stdin is a picture, and questions are expected there",
-                        hint="name the picture's file, or ask once: llavacli describe -",
-                    )
-                yield line
+            reader = stdin.reader()
+            head = reader.peek()[:HEAD]
+            if core.begins_as_picture(head) and (b"\0" in head or not head[:1].isascii()):
+                raise core.errors.UnreadableInput(
+                    "stdin is a picture, and questions are expected there",
+                    hint="name the picture's file, or ask once: llavacli describe -",
+                )
+            yield from lines_of(reader.readline)
         except OSError as error:
             if not self._asked:
                 raise core.errors.UnreadableInput(
@@ -186,11 +187,6 @@ def lines_of(readline: Callable[[int], bytes]) -> Iterator[bytes]:
         yield line.removesuffix(b"\n").removesuffix(b"\r")
         while len(line) > LINE_LIMIT and not line.endswith(b"\n"):
             line = readline(LINE_LIMIT + 1)  # what is left of it
-
-
-def _is_media(line: bytes) -> bool:
-    """Whether a first line is the beginning of a picture, and no text."""
-    return line.startswith(MEDIA) and (b"\0" in line or line != line.decode("utf-8", "replace").encode())
 
 
 def text_of(data: bytes) -> str:

@@ -137,7 +137,9 @@ def _rope(keys: Keys, positions: int) -> Rope:
         return Rope(theta=theta, kind=kind, factor=_factor(rope), trained=trained, slow=slow, fast=fast)
     factor = _factor(rope, default=positions / trained)
     slow, fast = rope.number("beta_slow", default=1.0), rope.number("beta_fast", default=32.0)
-    if not (0 < slow <= fast and theta > 1):
+    if theta <= 1:
+        raise rope.fault("rope_theta", "a number above 1", theta)
+    if slow > fast:
         raise rope.fault("beta_fast", f"a number from beta_slow, {slow:g}, on", fast)
     return Rope(
         theta=theta,

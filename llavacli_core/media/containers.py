@@ -19,7 +19,7 @@ from llavacli_core.errors import InputTooLarge, UnreadableInput
 from llavacli_core.media.footage import Footage
 from llavacli_core.media.names import shown
 from llavacli_core.media.picture import MAX_EDGE, MAX_PIXELS
-from llavacli_core.media.signature import clip_kind, is_list, is_picture, seems
+from llavacli_core.media.signature import begins_as_picture, clip_kind, is_list, seems
 
 FORMATS = (
     "mov", "matroska", "avi", "mpegts", "mpeg", "mpegvideo", "flv", "ogg", "asf", "ivf", "yuv4mpegpipe", "mxf", "h264",
@@ -86,7 +86,7 @@ def _refused(url: str, flags: int, options: dict[str, str]) -> NoReturn:
 
 def _unreadable(footage: Footage, error: Exception) -> UnreadableInput:
     """What a failure to open comes to: another kind of file, or a damaged video."""
-    if is_picture(footage.head):
+    if begins_as_picture(footage.head):
         return UnreadableInput(f"{shown(footage.name)}: is a picture, no video", hint="give it as a picture")
     kind = seems(footage.head)
     if kind is not None and clip_kind(footage.head) is None:

@@ -101,8 +101,8 @@ def is_animation(data: bytes) -> bool:
     return webp or data.startswith((b"GIF8", b"\x89PNG\r\n\x1a\n"))
 
 
-def is_picture(data: bytes) -> bool:
-    """Whether it is of a picture format that is often met."""
+def begins_as_picture(data: bytes) -> bool:
+    """Whether it is of a picture format that is often met, by its first bytes; some text begins so, too."""
     return is_animation(data) or data.startswith((b"\xff\xd8\xff", b"BM", b"II*\x00", b"MM\x00*"))
 
 

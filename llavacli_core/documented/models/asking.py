@@ -39,6 +39,7 @@ FOREIGN = (
     *("exponential_decay_length_penalty", "penalty_alpha", "num_beam_groups", "diversity_penalty", "constraints"),
     *("force_words_ids", "watermarking_config", "dola_layers", "token_healing"),
 )
+PARAMETERS = (*FIELDS, *FOREIGN)
 NEUTRAL: tuple[Any, ...] = (None, False, 0, 1, [])  # set to these, they ask for nothing
 
 
@@ -50,7 +51,7 @@ def resolve(
     A keyword of None switches off what a config says.
     """
     asked = GenerationConfig()
-    for name in (*FIELDS, *FOREIGN):
+    for name in PARAMETERS:
         stated = (getattr(given, name, None), getattr(own, name, None), DEFAULTS.get(name))
         value = next((value for value in stated if value is not None), None)
         setattr(asked, name, OFF.get(name) if options.get(name, value) is None else options.get(name, value))
@@ -63,7 +64,7 @@ def resolve(
         raise BadOption(f"num_return_sequences must be at least 1, not {asked.num_return_sequences}")
     if asked.num_return_sequences > (asked.num_beams if not asked.do_sample or asked.num_beams > 1 else 10**6):
         raise BadOption("num_return_sequences may not exceed num_beams", hint="do_sample=True, or more beams")
-    inputs = {name: value for name, value in options.items() if name not in (*FIELDS, *FOREIGN)}
+    inputs = {name: value for name, value in options.items() if name not in PARAMETERS}
     return asked, {name: value for name, value in inputs.items() if value is not None}
 
 
