@@ -31,7 +31,7 @@ from demo.conversations import WEIGHTS, turn
 from demo.drawing import draw
 from demo.evaluate import UNSEEN, other_marks, own_marks
 from demo.scenes import canvas, scene
-from llavacli_core.nn.linear import FIRST_WORDS
+from llavacli_core.nn.settling import FIRST_WORDS, TOKENS
 
 QUANTS = ("8bit", "4bit", "bnb-8bit", "bnb-4bit")
 TIMES = {"8bit": 5, "4bit": 15}
@@ -213,7 +213,7 @@ def peak(folder: str, quant: str) -> tuple[int, int]:
 
 def seconds_a_token(engine: core.Engine) -> float:
     """Of a short answer to a short prompt, the first token left out; one answer puts weights into oneDNN's order."""
-    *_, done = engine.generate([core.Message("user", ["a" * 32])], core.Sampling(max_tokens=FIRST_WORDS + 4))
+    *_, done = engine.generate([core.Message("user", ["a" * 32])], core.Sampling(max_tokens=FIRST_WORDS + TOKENS))
     assert isinstance(done, core.Done)
     return done.timing.decode / 1e3 / (len(done.token_ids) - 1)
 

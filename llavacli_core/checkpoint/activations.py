@@ -14,18 +14,27 @@ from llavacli_core.config import DecoderConfig, EncoderConfig, ModelConfig, Swin
 
 SCORE_BYTES = 8  # of eager attention: before and after the mask, or before and after rounding from float32
 TILES_AT_ONCE = 32  # as `nn.llava` has it
-SLICE, SMALL = 512, 2**20  # positions, and bytes of a matrix, as `nn.slices` has them
+SLICE, SMALL = 640, 2**20  # positions, and bytes of a matrix, as `nn.slices` has them
+LARGE = 1536  # positions of a tower with large matrices, as `nn.vit` has it
 
 
-def encoding(config: EncoderConfig, tiles: int, itemsize: int, *, kept: int = 0, eager: bool = False) -> int:
-    """Bytes of a tower's widest moment, with so many tiles at once, and `kept` hidden states beside the last."""
+def encoding(
+    config: EncoderConfig, tiles: int, itemsize: int, *, kept: int = 0, eager: bool = False, tiled: bool = False
+) -> int:
+    """Bytes of a tower's widest moment, with so many tiles at once, and `kept` hidden states beside the last.
+
+    `tiled`: the processor multiplies by tiles, so that large matrices are sliced, too.
+    """
     if isinstance(config, SwinConfig):
         return max(_swin_stage(config, stage, tiles) for stage in range(len(config.depths))) * itemsize
     size, positions = config.hidden_size, config.num_positions * tiles
     scores = config.num_attention_heads * config.num_positions**2
     width = config.intermediate_size
-    within = _sliced(positions, size * width * itemsize)
-    attention, mlp = 8 * size * positions * itemsize, (3 * size * positions + 2 * width * within) * itemsize
+    within = _sliced(positions, size * width * itemsize, LARGE if tiled else positions)
+    attention, mlp = (
+        8 * size * positions * itemsize,
+        (3 * size * positions + (3 if tiled else 2) * width * within) * itemsize,
+    )
     if config.relative_position_bias or config.shared_relative_position_bias:
         attention += 3 * scores * itemsize  # the shared one, the layer's, and their sum
     if eager:
@@ -40,23 +49,25 @@ def connecting(config: ModelConfig, tiles: int, itemsize: int) -> int:
     return numbers * config.vision.num_positions * tiles * itemsize
 
 
-def prefilling(config: DecoderConfig, length: int, past: int, itemsize: int, *, eager: bool = False) -> int:
+def prefilling(
+    config: DecoderConfig, length: int, past: int, itemsize: int, *, eager: bool = False, tiled: bool = False
+) -> int:
     """Bytes of the decoder's widest moment, for `length` positions at once behind `past` that are cached."""
     size, width = config.hidden_size, config.intermediate_size
     queries, keys = config.num_attention_heads * config.head_dim, config.num_key_value_heads * config.head_dim
     qkv, turned = queries + 2 * keys, queries + keys
     # The embeddings, held by the caller, the block's input, and that normalised; then what attention makes.
     repeated = 0 if queries == keys else 2 * queries  # kernels that know no groups get keys and values repeated
-    attention = 3 * size + qkv + max(qkv, 3 * turned, turned + repeated + 2 * queries + size)
+    attention = 3 * size + qkv + max(3 * queries, queries + 3 * keys, turned + repeated + 2 * queries + size)
     # Gate and up, stacked from two or computed as one; the activation; their product.
-    mlp = 4 * size * length + 4 * width * _sliced(length, 2 * width * size * itemsize)
+    mlp = 4 * size * length + 4 * width * _sliced(length, 2 * width * size * itemsize, SLICE if tiled else length)
     scores = SCORE_BYTES * config.num_attention_heads * length * (past + length) if eager else 0
     return max(attention * length * itemsize + scores, mlp * itemsize) + config.vocab_size * itemsize
 
 
-def _sliced(positions: int, matrix: int) -> int:
-    """Positions that go through an MLP at a time, whose largest matrix has so many bytes."""
-    return min(positions, SLICE) if matrix <= SMALL else positions
+def _sliced(positions: int, matrix: int, large: int) -> int:
+    """Positions that go through an MLP at a time, whose largest matrix has so many bytes; `large` if they are many."""
+    return min(positions, SLICE if matrix <= SMALL else large)
 
 
 def _swin_stage(config: SwinConfig, stage: int, pictures: int) -> int:

@@ -9,14 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from llavacli_core.checkpoint.activations import batches, connecting, encoding, prefilling, widening
-from llavacli_core.checkpoint.host import orders, widens
+from llavacli_core.checkpoint.host import has_tiles, orders, widens
 from llavacli_core.checkpoint.parts import ITEMSIZES, Part, cache_bytes, parts_of
 from llavacli_core.config import CaptionerConfig, EncoderConfig, ModelConfig
 from llavacli_core.schemes import Scheme, quantizes
 
 MIB = 2**20
 BLOCK = 256  # positions by which a KV cache grows, as `nn.cache` has it
-FIRST_WORDS = 8  # tokens, until weights are put into oneDNN's order, as `nn.linear` has it
+FIRST_WORDS = 8  # tokens, until weights settle, as `nn.settling` has it
 REMAP_BYTES = 64 * MIB  # source pages that loading keeps mapped at most, as `checkpoint.load` has it
 FAULT_AROUND = 64 * 2**10  # Linux maps so much of a file around a page that is touched
 # glibc gives the top of its heap back once this much of it is free (M_TRIM_THRESHOLD follows M_MMAP_THRESHOLD up to
@@ -36,7 +36,8 @@ class Form:
     scheme: Scheme | None = None
     attention: str = "sdpa"
     widened: bool = False  # prompts in a 16-bit format are multiplied in float32, as `nn.product` has it
-    ordered: bool = False  # weights are put into oneDNN's order, one matrix after the other, as `nn.linear` has it
+    ordered: bool = False  # weights are put into oneDNN's order, one matrix after the other, as `nn.settling` has it
+    tiled: bool = False  # products are of tiles, and feed-forward parts go by slices, as `nn.slices` has it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +95,7 @@ def footprint(config: ModelConfig | CaptionerConfig, form: Form, work: Work) -> 
         asked = work.prompt * work.rows * cache_bytes(config, itemsize) * config.decoder.num_hidden_layers
     held, kept = pixels + features, _kept(form, max(encoding_bytes, prefill))
     peak, overhead = max(
-        (weights + cache + held + (_ordering(config, form) if work.answer > FIRST_WORDS else 0), kept),
+        (weights + cache + held + (_settling(config, form) if work.answer > FIRST_WORDS else 0), kept),
         (weights - from_disk + _loading(config, form), min(kept, OPENED)),
         (weights - unread + pixels + encoding_bytes, kept),
         (weights - mapped.get("decoder.head", 0) + asked + held + (prefill if work.prompt else 0), kept),
@@ -122,6 +123,7 @@ def form_of(device: str, dtype: str, scheme: Scheme | None, kernel: str) -> Form
         attention=attention,
         widened=on_cpu and widens(),
         ordered=on_cpu and dtype == "bfloat16" and orders(),
+        tiled=on_cpu and dtype == "bfloat16" and has_tiles(),
     )
 
 
@@ -149,12 +151,13 @@ def _loading(config: ModelConfig | CaptionerConfig, form: Form) -> int:
     return stored if form.device == "cuda" else stored + REMAP_BYTES
 
 
-def _ordering(config: ModelConfig | CaptionerConfig, form: Form) -> int:
-    """The largest matrix, which is there twice while it is put into another order."""
-    if not form.ordered:
-        return 0
+def _settling(config: ModelConfig | CaptionerConfig, form: Form) -> int:
+    """The largest matrix that settles, which is there twice meanwhile: all but quantized ones, or those on disk."""
     plain = (part for part in parts_of(config) if form.scheme is None or not quantizes(f"{part.name}.weight"))
-    sizes = [rows * cols for part in plain for rows, cols in part.weights.matrices]
+    settling = [
+        part for part in plain if form.ordered or (part.name.startswith("decoder.") and _is_mapped(part, config, form))
+    ]
+    sizes = [rows * cols for part in settling for rows, cols in part.weights.matrices]
     return max(sizes, default=0) * ITEMSIZES[form.dtype]
 
 
@@ -165,10 +168,14 @@ def _seen(config: ModelConfig | CaptionerConfig, form: Form, work: Work) -> tupl
         encoder, tiles = config.encoder, work.tiles
         states = encoder.num_positions * config.decoder.cross_attention_hidden_size * tiles * itemsize
         crossed = encoder.num_positions * cache_bytes(config, itemsize) * config.decoder.num_hidden_layers * tiles
-        return _pixels(encoder, tiles, form), encoding(encoder, tiles, itemsize, eager=eager) + states, crossed
+        return (
+            _pixels(encoder, tiles, form),
+            encoding(encoder, tiles, itemsize, eager=eager, tiled=form.tiled) + states,
+            crossed,
+        )
     at_once = batches([work.tiles, *work.frames])
     kept = len(config.connector.vision_feature_layers) - 1
-    tower = encoding(config.vision, at_once, itemsize, kept=kept, eager=eager)
+    tower = encoding(config.vision, at_once, itemsize, kept=kept, eager=eager, tiled=form.tiled)
     features = (work.tiles + sum(work.frames)) * config.vision.num_positions * config.decoder.hidden_size * itemsize
     return (
         _pixels(config.vision, work.tiles + sum(work.frames), form),
@@ -182,7 +189,7 @@ def _prefilling(config: ModelConfig | CaptionerConfig, form: Form, work: Work) -
     itemsize = ITEMSIZES[form.dtype]
     if isinstance(config, CaptionerConfig):
         return config.decoder.vocab_size * (itemsize + 4)
-    plain = prefilling(config.decoder, work.prompt, 0, itemsize, eager=form.attention == "eager")
+    plain = prefilling(config.decoder, work.prompt, 0, itemsize, eager=form.attention == "eager", tiled=form.tiled)
     if form.widened and itemsize == 2:
         return max(plain, widening(config.decoder, work.prompt, itemsize))
     return plain

@@ -77,8 +77,13 @@ def widens() -> bool:
 
 
 def orders() -> bool:
-    """Whether weights in bfloat16 are put into oneDNN's order once there are some words, as `nn.product` does."""
+    """Whether weights in bfloat16 are put into oneDNN's order once there are some words, as `nn.settling` does."""
     return "avx512bw" in (flags := processor_flags()) and "amx_tile" not in flags
+
+
+def has_tiles() -> bool:
+    """Whether products in bfloat16 are of tiles, as `nn.product` asks torch."""
+    return "amx_tile" in processor_flags()
 
 
 def processor_flags(cpuinfo: Path = Path("/proc/cpuinfo")) -> set[str]:

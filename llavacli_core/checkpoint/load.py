@@ -27,8 +27,10 @@ from llavacli_core.config import CaptionerConfig, ModelConfig
 from llavacli_core.errors import BrokenModel
 from llavacli_core.families.names import Table
 from llavacli_core.nn.encoder_decoder import EncoderDecoder
-from llavacli_core.nn.linear import Apart, Blocking, Linear
+from llavacli_core.nn.linear import Apart, Linear
 from llavacli_core.nn.llava import Llava
+from llavacli_core.nn.product import blocks
+from llavacli_core.nn.settling import Settling
 from llavacli_core.options import Placement
 from llavacli_core.schemes import BY_DEFAULT, Arithmetic, Scheme, scheme_for
 
@@ -76,20 +78,24 @@ def load_weights(
         else:
             arrange(network, plan, layout, filled, scheme)
     if not whole:
-        network.decoder.blocking = Blocking(blockable(network))
+        network.decoder.settling = Settling(settleable(network))
     return network.eval()
 
 
-def blockable(network: Llava | EncoderDecoder) -> list[nn.Module]:
-    """The parts that may be put into another order: all but the embedding, whose rows are read.
+def settleable(network: Llava | EncoderDecoder) -> list[Linear | Apart]:
+    """The layers that may settle: the decoder's, and all where an order of blocks gains for many rows, too.
 
-    No part where copies of what stays mapped from disk find no room; what is copied already takes no more.
+    An embedding's rows are read, so only a tied head's does, where it stays in order. None where copies of what stays
+    mapped from disk find no room; what is copied already takes no more.
     """
-    parts = [*network.decoder.children(), *(part for part in network.children() if part is not network.decoder)]
-    parts = [part for part in parts if part is not network.decoder.embedding]
-    layers = [layer for part in parts for layer in part.modules() if isinstance(layer, Linear | Apart) and layer.mapped]
-    copies = sum(weight.nbytes for layer in layers for weight in layer.parameters() if weight.device.type == "cpu")
-    return parts if copies <= FREE_SHARE * free_memory(torch.device("cpu")) else []
+    decoder = network.decoder
+    ordered = blocks(decoder.embedding.weight.dtype)
+    layers = [layer for layer in (network if ordered else decoder).modules() if isinstance(layer, Linear | Apart)]
+    if ordered or decoder.head is not None:
+        layers.remove(decoder.embedding)
+    mapped = [weight for layer in layers if layer.mapped for weight in layer.parameters() if weight.is_cpu]
+    room = FREE_SHARE * free_memory(torch.device("cpu"))
+    return layers if sum(weight.nbytes for weight in mapped) <= room else []
 
 
 def make_network(config: ModelConfig | CaptionerConfig, kernel: str, *, whole: bool = False) -> Llava | EncoderDecoder:

@@ -17,7 +17,7 @@ from llavacli_core.engine.drafts import Drafts
 from llavacli_core.engine.forward import FEWER
 from llavacli_core.engine.pace import Pace
 from llavacli_core.engine.runner import Network
-from llavacli_core.engine.sampling import Chooser
+from llavacli_core.engine.sampling import Chooser, best
 from llavacli_core.engine.transcript import Tally
 from llavacli_core.errors import OutOfMemory
 from llavacli_core.nn.rows import Rows
@@ -144,7 +144,7 @@ class Together(Generic[Kind]):
 def _chosen(answers: Sequence[Answering[Kind]], logits: Tensor) -> list[list[int]]:
     """The ids [R, T] that are chosen by the scores [R, T, V], with one wait for the device."""
     if _take_the_best(answers):
-        chosen = logits.argmax(-1)
+        chosen = best(logits)
     else:
         chosen = torch.cat([answer.choose(row, answer.tally.ids) for answer, row in zip(answers, logits, strict=True)])
     return chosen.tolist()

@@ -9,12 +9,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from llavacli_core.nn.product import has_tiles
+
 
 def quick_gelu(x: Tensor) -> Tensor:
     """GELU by a sigmoid, as CLIP was trained with."""
     if x.requires_grad:
         return x * torch.sigmoid(1.702 * x)
-    return (1.702 * x).sigmoid_().mul_(x)  # the same in fresh memory for one, which on a CPU is most of what it costs
+    gate = (1.702 * x).sigmoid_()
+    if has_tiles(x.dtype) and x.is_cpu:
+        return x * gate  # there a product in place takes twice as long (2.13)
+    return gate.mul_(x)  # the same in fresh memory for one, which on a CPU is most of what it costs
 
 
 TANH_SCALE = 2 * math.sqrt(2 / math.pi)

@@ -17,11 +17,12 @@ from llavacli_core.config import DecoderConfig
 from llavacli_core.nn.activations import ACTIVATIONS
 from llavacli_core.nn.attention import attend, visible, visible_among, visible_from
 from llavacli_core.nn.cache import KVCache, LayerCache
-from llavacli_core.nn.linear import Blocking, Linear
+from llavacli_core.nn.linear import Linear, each
 from llavacli_core.nn.norms import RMSNorm
 from llavacli_core.nn.rotary import Rotary, Turn
 from llavacli_core.nn.rows import Rows
 from llavacli_core.nn.rows_step import RowsStep
+from llavacli_core.nn.settling import Settling
 from llavacli_core.nn.slices import by_slices
 from llavacli_core.nn.step import Step
 from llavacli_core.nn.trace import Trace
@@ -58,11 +59,9 @@ class Attention(nn.Module):
         row, only these look, and only they come out: [B, 1, D].
         """
         batch, length, _ = x.shape
-        qkv = self.qkv(x).view(batch, length, -1, self.head_dim)  # [B, T, H + 2 K, C]
-        turned = turn(qkv[:, :, : self.heads + self.kv_heads])  # queries and keys at once
-        q = chosen(turned[:, :, : self.heads], wanted).transpose(1, 2)  # [B, H, T, C], or one for T
-        k = turned[:, :, self.heads :].transpose(1, 2)  # [B, K, T, C]
-        v = qkv[:, :, self.heads + self.kv_heads :].transpose(1, 2)  # [B, K, T, C]
+        q, k, v = (y.view(batch, length, -1, self.head_dim) for y in each(self.qkv, x))  # [B, T, H or K, C]
+        q = chosen(turn(q), wanted).transpose(1, 2)  # [B, H, T, C], or one for T
+        k, v = turn(k).transpose(1, 2), v.transpose(1, 2)  # [B, K, T, C]
         if cache is not None:
             k, v = cache.extend(start, k, v)  # [B, K, start + T, C]
         if q.shape[2] == 1 and mask is None and self.window is not None and k.shape[2] > self.window:
@@ -91,11 +90,8 @@ class MLP(nn.Module):
         self.down = Linear(size, config.hidden_size, bias=config.mlp_bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, T, D] -> [B, T, D]."""
-        return by_slices(self._part, x, self.gate_up)
-
-    def _part(self, x: Tensor) -> Tensor:
-        gate, up = self.gate_up(x).chunk(2, dim=-1)
+        """[..., D] -> [..., D]."""
+        gate, up = each(self.gate_up, x)
         return self.down(self.act(gate) * up)  # type: ignore[no-any-return]
 
 
@@ -122,12 +118,15 @@ class Block(nn.Module):
         """[B, T, D] -> [B, T, D]; of the places `wanted` alone, [B, 1, D], though they look at all before them."""
         y = self.attention(self.attention_norm(x), turn, mask, start, cache, weights, wanted)
         x = chosen(x, wanted) + y
+        del y
+        return by_slices(self._feed_forward, x, self.mlp.gate_up)
+
+    def _feed_forward(self, x: Tensor) -> Tensor:
         return x + self.mlp(self.mlp_norm(x))  # type: ignore[no-any-return]
 
     def step_rows(self, x: Tensor, turn: Turn, mask: Tensor | None, layer: int, rows: Rows) -> Tensor:
         """The next tokens of each row, [R, T, D] -> [R, T, D]."""
-        x = x + self.attention.step_rows(self.attention_norm(x), turn, mask, layer, rows)
-        return x + self.mlp(self.mlp_norm(x))  # type: ignore[no-any-return]
+        return self._feed_forward(x + self.attention.step_rows(self.attention_norm(x), turn, mask, layer, rows))
 
 
 class Decoder(nn.Module):
@@ -141,7 +140,7 @@ class Decoder(nn.Module):
     def __init__(self, config: DecoderConfig, *, kernel: str = "sdpa") -> None:
         super().__init__()
         self.config, self.kernel = config, kernel
-        self.blocking = Blocking()
+        self.settling = Settling()
         self.unrecorded: str | None = None  # why its steps cannot be recorded as a graph, where that was tried
         self.embedding = Linear(config.hidden_size, config.vocab_size, bias=False)
         self.blocks = nn.ModuleList(Block(config, window, kernel) for window in config.sliding_windows)

@@ -7,9 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from llavacli_core.nn.product import LARGE, blocked, blocks, product, release, row_product
-
-FIRST_WORDS = 8  # tokens
+from llavacli_core.nn.product import product, row_product
 
 
 class Linear(nn.Module):
@@ -30,11 +28,6 @@ class Linear(nn.Module):
     def row(self, x: Tensor) -> Tensor:
         """One row, [in] -> [sum(parts)]."""
         return row_product(x, self.weight, self.bias)
-
-    def block(self) -> None:
-        """Put W into the order that the processor reads fastest, if it has one; nothing but products reads it then."""
-        if (one := in_blocks([self.weight], mapped=self.mapped)) is not None:
-            self.weight = one
 
 
 class Apart(nn.Module):
@@ -62,11 +55,6 @@ class Apart(nn.Module):
         y = torch.cat([row_product(x, weight) for weight in self.weights])
         return y if self.bias is None else y.add_(self.bias)
 
-    def block(self) -> None:
-        """As `Linear.block`; they become one matrix."""
-        if (one := in_blocks(list(self.weights), mapped=self.mapped)) is not None:
-            self.weights = nn.ParameterList([one])
-
 
 class Joined(nn.Module):
     """Products of the same rows side by side, each in a form of its own: a stack whose parts are stored quantized."""
@@ -88,39 +76,9 @@ class Joined(nn.Module):
         return y if self.bias is None else y.add_(self.bias)
 
 
-def in_blocks(weights: list[Tensor], *, mapped: bool) -> nn.Parameter | None:
-    """Matrices that follow one another as a single one in blocks, or None where that gains nothing."""
-    first = weights[0]
-    if first.device.type != "cpu" or first.is_mkldnn or first.requires_grad or not blocks(first.dtype):
-        return None
-    if sum(weight.nbytes for weight in weights) < LARGE:
-        return None
-    one = nn.Parameter(blocked(first if len(weights) == 1 else torch.cat(weights)), requires_grad=False)
-    for weight in weights if mapped else ():
-        release(weight)
-    return one
-
-
-class Blocking:
-    """Puts the matrices of a network's parts into the order that the processor reads fastest.
-
-    It takes a while, so it is done when the first words are told, and not at all where only some are asked for.
-    """
-
-    def __init__(self, parts: Sequence[nn.Module] = ()) -> None:
-        self._parts = parts
-        self._left = FIRST_WORDS if parts else 0
-
-    def tick(self) -> None:
-        """One more token will be generated."""
-        if self._left:
-            self._left -= 1
-            if not self._left:
-                block(*self._parts)
-
-
-def block(*modules: nn.Module) -> None:
-    """Put every matrix in these modules into that order."""
-    for layer in (layer for module in modules for layer in module.modules()):
-        if isinstance(layer, Linear | Apart):
-            layer.block()
+def each(linear: nn.Module, x: Tensor) -> Sequence[Tensor]:
+    """The product of every matrix that is stacked in a layer, [..., in] -> [..., part]; those apart are left so."""
+    if not isinstance(linear, Apart) or len(linear.weights) == 1:
+        return linear(x).split(linear.parts, dim=-1)  # type: ignore[no-any-return]
+    biases = (None,) * len(linear.parts) if linear.bias is None else linear.bias.split(linear.parts)
+    return [product(x, weight, bias) for weight, bias in zip(linear.weights, biases, strict=True)]

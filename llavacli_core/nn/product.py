@@ -1,16 +1,12 @@
 """Products with a matrix of weights, by the way that is fastest on this processor.
 
 For a few rows that way is oneDNN's operator; weights in bfloat16 it reads 1.4 x as fast in an order of its own, blocks
-of what one instruction multiplies. Ordering them costs about three products of one row, so it is done once a network is
-to generate.
+of what one instruction multiplies, into which `nn.settling` puts them.
 """
 
 from __future__ import annotations
 
-import ctypes
 import math
-import mmap
-import sys
 import time
 from collections.abc import Callable
 from functools import cache
@@ -48,6 +44,8 @@ def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     rows = x.numel() // x.shape[-1]
     if weight.is_mkldnn or (x.dtype == torch.float32 and gains(x, weight, rows)):
         return _by_onednn(x, weight, bias)
+    if bias is not None and has_tiles(x.dtype) and x.is_cpu and not _learns(x, weight):
+        return _by_onednn(x, weight, bias)  # `F.linear` copies the bias to every row before it multiplies
     if not widens(x, rows):
         return F.linear(x, weight, bias)
     return product(x.float(), weight.float(), None if bias is None else bias.float()).to(x.dtype)
@@ -72,7 +70,12 @@ def gains(x: Tensor, weight: Tensor, rows: int = 1) -> bool:
         return False
     if not weight.is_cpu or not computes(x.dtype):
         return False
-    return not (torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad))
+    return not _learns(x, weight)
+
+
+def _learns(x: Tensor, weight: Tensor) -> bool:
+    """Whether gradients are wanted, which oneDNN's operator does not know."""
+    return torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad)
 
 
 @cache
@@ -94,16 +97,24 @@ def _timed(way: Callable[[Tensor, Tensor, None], Tensor], x: Tensor, weight: Ten
 
 @cache
 def computes(dtype: torch.dtype) -> bool:
-    """Whether oneDNN is the faster one in a format on this processor.
+    """Whether oneDNN is the faster one for few rows in a format on this processor.
 
     With AMX, `mv` reads weights in bfloat16 as fast as memory gives them; without AVX-512, oneDNN has no such products.
     """
-    if torch.backends.cpu.get_cpu_capability() not in ("AVX2", "AVX512"):
+    if dtype == torch.bfloat16 and (has_tiles(dtype) or not torch.ops.mkldnn._is_mkldnn_bf16_supported()):
         return False
-    if dtype == torch.bfloat16:
-        if torch.cpu._is_amx_tile_supported() or not torch.ops.mkldnn._is_mkldnn_bf16_supported():
-            return False
-    elif dtype != torch.float32:
+    return dtype in (torch.bfloat16, torch.float32) and _is_there(dtype)
+
+
+@cache
+def has_tiles(dtype: torch.dtype) -> bool:
+    """Whether this processor multiplies tiles of a format (AMX): so fast that memory is what counts."""
+    return dtype == torch.bfloat16 and torch.cpu._is_amx_tile_supported() and _is_there(dtype)
+
+
+def _is_there(dtype: torch.dtype) -> bool:
+    """Whether oneDNN's operator multiplies in a format as is believed of it, on x86."""
+    if torch.backends.cpu.get_cpu_capability() not in ("AVX2", "AVX512"):
         return False
     ones = torch.ones(16, 16, dtype=dtype)
     try:
@@ -120,26 +131,6 @@ def blocks(dtype: torch.dtype) -> bool:
 def blocked(weight: Tensor) -> Tensor:
     """A matrix [out, in] in oneDNN's order, which `product` alone can read."""
     return torch.ops.mkldnn._reorder_linear_weight(weight, 1)  # type: ignore[no-any-return]
-
-
-def release(view: Tensor) -> None:
-    """Let go of the pages of a mapped file's tensor that have been read; they would be read anew."""
-    if sys.platform == "linux" and _is_in_a_file(view.data_ptr()):
-        start = -(-view.data_ptr() // mmap.PAGESIZE) * mmap.PAGESIZE
-        length = (view.data_ptr() + view.nbytes - start) // mmap.PAGESIZE * mmap.PAGESIZE
-        if length > 0:
-            ctypes.CDLL(None).madvise(ctypes.c_void_p(start), ctypes.c_size_t(length), mmap.MADV_DONTNEED)
-
-
-def _is_in_a_file(address: int) -> bool:
-    """Whether a file is mapped there: what is in memory alone would be lost, as of a file in torch's old form."""
-    with open("/proc/self/maps", encoding="utf-8", errors="replace") as lines:
-        for line in lines:
-            span, _, _, _, inode, *_ = line.split()
-            first, behind = (int(end, 16) for end in span.split("-"))
-            if first <= address < behind:
-                return inode != "0"
-    return False
 
 
 def convolution(x: Tensor, weight: Tensor, bias: Tensor | None, stride: tuple[int, int]) -> Tensor:

@@ -32,7 +32,7 @@ class RowsStep(Arithmetic):
     def __call__(self, tokens: Tensor, rows: Rows) -> Tensor:
         """Append the ids `tokens`, [R, T], to the rows; scores of what follows each, [R, T, V]."""
         assert rows.rotary is not None
-        self.blocking.tick()
+        self.settling.tick()
         count, new = tokens.shape
         rows.reserve(new)
         places = rows.places(new)

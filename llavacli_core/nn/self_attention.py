@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from llavacli_core.nn.attention import attend
-from llavacli_core.nn.linear import Linear
+from llavacli_core.nn.linear import Linear, each
 
 
 class SelfAttention(nn.Module):
@@ -27,10 +27,10 @@ class SelfAttention(nn.Module):
     def forward(self, x: Tensor, bias: Tensor | None = None, weights: list[Tensor] | None = None) -> Tensor:
         """[N, P, D] -> [N, P, D]; `bias` is added to the scores [N, H, P, P], `weights` gets them after the softmax."""
         pictures, positions, size = x.shape
-        qkv = self.qkv(x)
+        q, k, v = each(self.qkv, x)
         if self.query_bias is not None and self.value_bias is not None:
-            qkv = qkv + torch.cat((self.query_bias, torch.zeros_like(self.query_bias), self.value_bias))
-        q, k, v = qkv.view(pictures, positions, 3, self.heads, -1).permute(2, 0, 3, 1, 4).unbind(0)  # [N, H, P, C]
+            q, v = q + self.query_bias, v + self.value_bias
+        q, k, v = (y.view(pictures, positions, self.heads, -1).transpose(1, 2) for y in (q, k, v))  # [N, H, P, C]
         y = attend(q, k, v, bias, causal=False, kernel=self.kernel, weights=weights)
         return self.out(y.transpose(1, 2).reshape(pictures, positions, size))  # type: ignore[no-any-return]
 

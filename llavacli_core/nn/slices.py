@@ -12,17 +12,30 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-POSITIONS = 512
-SMALL = 2**20  # bytes of a matrix; a larger one, read anew for every slice, gains only where it lies in oneDNN's order
+from llavacli_core.nn.product import has_tiles
+
+POSITIONS = 640  # 577 of a tile of 336 pixels in one slice
+SMALL = 2**20  # bytes of a matrix; a larger one, read anew for every slice, gains only where that costs little
 
 
-def by_slices(part: Callable[[Tensor], Tensor], x: Tensor, widest: nn.Module) -> Tensor:
-    """What `part` makes of each position of x, [..., D] -> [..., D]; its largest matrix is the `widest` layer's."""
+def by_slices(part: Callable[[Tensor], Tensor], x: Tensor, widest: nn.Module, *, large: int = POSITIONS) -> Tensor:
+    """What `part` makes of each position of x, [..., D] -> [..., D]; its largest matrix is the `widest` layer's.
+
+    `large`: how many positions are best at a time where the matrices are large.
+    """
     matrices = [weight for weight in widest.parameters() if weight.dim() == 2]  # quantized layers have none
     positions = x.numel() // x.shape[-1]
     if positions <= POSITIONS or not matrices or not x.is_cpu or torch.is_grad_enabled():
         return part(x)
-    if sum(weight.nbytes for weight in matrices) > SMALL and not all(weight.is_mkldnn for weight in matrices):
+    at_once = POSITIONS
+    if sum(weight.nbytes for weight in matrices) > SMALL:
+        at_once = large if all(_reads_lightly(weight) for weight in matrices) else positions
+    if positions <= at_once:
         return part(x)
-    pieces = x.flatten(0, -2).chunk(-(-positions // POSITIONS))  # equal ones: a short one reads the matrix, too
+    pieces = x.flatten(0, -2).chunk(-(-positions // at_once))  # equal ones: a short one reads the matrix, too
     return torch.cat([part(piece) for piece in pieces]).view(x.shape)
+
+
+def _reads_lightly(matrix: Tensor) -> bool:
+    """Whether reading a matrix costs little beside its products with a slice: in oneDNN's order, or by tiles."""
+    return matrix.is_mkldnn or has_tiles(matrix.dtype)

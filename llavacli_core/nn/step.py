@@ -84,7 +84,7 @@ class Arithmetic:
         self, decoder: Decoder, norm: Callable[[RMSNorm], Product], product: Callable[[Linear], Product]
     ) -> None:
         config = decoder.config
-        self.blocking = decoder.blocking
+        self.settling = decoder.settling
         self.embedding = decoder.embedding.weight
         self.heads, self.kv_heads, self.head_dim = (
             config.num_attention_heads,
@@ -113,7 +113,7 @@ class Step(Arithmetic):
 
     def __call__(self, token: Tensor, cache: KVCache) -> Tensor:
         """Append the id `token`, of shape [1, 1], to the cache; scores of the next, [1, V]."""
-        self.blocking.tick()
+        self.settling.tick()
         position = cache.length
         cache.reserve(position + 1)
         cos, sin = cache.rotary.cos[position], cache.rotary.sin[position]  # [1, C]

@@ -17,9 +17,10 @@ from torch import Tensor, nn
 from llavacli_core.config import TextDecoderConfig
 from llavacli_core.nn.activations import ACTIVATIONS
 from llavacli_core.nn.attention import attend, visible_among
-from llavacli_core.nn.linear import Blocking, Linear
+from llavacli_core.nn.linear import Linear
 from llavacli_core.nn.norms import LayerNorm
 from llavacli_core.nn.positions import Positions
+from llavacli_core.nn.settling import Settling
 from llavacli_core.nn.text_step import TextStep
 from llavacli_core.nn.trace import Trace
 
@@ -120,7 +121,7 @@ class TextDecoder(nn.Module):
     def __init__(self, config: TextDecoderConfig, *, kernel: str = "sdpa") -> None:
         super().__init__()
         self.config, self.kernel = config, kernel
-        self.blocking = Blocking()
+        self.settling = Settling()
         size, eps = config.hidden_size, config.layer_norm_eps
         self.embedding = Linear(size, config.vocab_size, bias=False)
         self.positions = Positions(config)

@@ -45,7 +45,7 @@ class TextStep:
 
     def __init__(self, decoder: TextDecoder) -> None:
         config = decoder.config
-        self.blocking = decoder.blocking
+        self.settling = decoder.settling
         self.decoder = decoder
         self.heads, self.head_dim, self.pre_norm = config.num_attention_heads, config.head_dim, config.pre_norm
         self.layers = [_layer(block) for block in cast("list[Block]", decoder.blocks)]
@@ -54,7 +54,7 @@ class TextStep:
 
     def __call__(self, tokens: Tensor, rows: Rows) -> Tensor:
         """Append the ids `tokens`, [R, T], to the rows; scores of what follows each, [R, T, V]."""
-        self.blocking.tick()
+        self.settling.tick()
         new = tokens.shape[1]
         rows.reserve(new)
         mask = rows.visible(count=new)

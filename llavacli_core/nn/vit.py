@@ -20,6 +20,8 @@ from llavacli_core.nn.self_attention import RelativePositionBias, SelfAttention
 from llavacli_core.nn.slices import by_slices
 from llavacli_core.nn.trace import Trace
 
+LARGE = 1536  # positions that go through a large feed-forward part at a time: two tiles and a half of 336 pixels
+
 
 class Block(nn.Module):
     """One layer, pre-normalised."""
@@ -44,11 +46,11 @@ class Block(nn.Module):
             bias = self.relative(*self.grid) if bias is None else self.relative(*self.grid) + bias
         y = self.attention(self.attention_norm(x), bias, weights)
         x = x + (y if self.attention_scale is None else self.attention_scale * y)
-        y = by_slices(self._feed_forward, x, self.up)
-        return x + (y if self.mlp_scale is None else self.mlp_scale * y)
+        return by_slices(self._feed_forward, x, self.up, large=LARGE)
 
     def _feed_forward(self, x: Tensor) -> Tensor:
-        return self.down(self.act(self.up(self.mlp_norm(x))))  # type: ignore[no-any-return]
+        y = self.down(self.act(self.up(self.mlp_norm(x))))
+        return x + (y if self.mlp_scale is None else self.mlp_scale * y)  # type: ignore[no-any-return]
 
 
 class VisionTransformer(nn.Module):

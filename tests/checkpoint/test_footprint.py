@@ -14,7 +14,7 @@ from llavacli_core.checkpoint.footprint import Form, Work, footprint, weigh
 from llavacli_core.checkpoint.parts import parts_of
 from llavacli_core.checkpoint.spread import needs_of, roomy
 from llavacli_core.families.registry import family_of
-from llavacli_core.nn import cache, linear, llava, product, slices
+from llavacli_core.nn import cache, llava, product, settling, slices, vit
 from llavacli_core.schemes import scheme_for
 from tests.reference.captioners import PAIRS
 from tests.reference.checkpoints import config as reference_config
@@ -39,15 +39,34 @@ FORMS = [
 
 def test_constants():
     assert counted.BLOCK == cache.BLOCK
-    assert counted.FIRST_WORDS == linear.FIRST_WORDS
+    assert counted.FIRST_WORDS == settling.FIRST_WORDS
     assert counted.REMAP_BYTES == reader.REMAP_BYTES
     assert activations.TILES_AT_ONCE == llava.TILES_AT_ONCE
     assert (activations.SLICE, activations.SMALL) == (slices.POSITIONS, slices.SMALL)
+    assert activations.LARGE == vit.LARGE
 
 
 def test_where_16_bits_are_multiplied_as_32():
     if host.processor_flags():
         assert host.widens() == product.widens(torch.zeros(1, dtype=torch.bfloat16), 1000)
+
+
+def test_where_products_are_of_tiles():
+    if host.processor_flags():
+        assert host.has_tiles() == product.has_tiles(torch.bfloat16)
+        assert counted.form_of("cpu", "bfloat16", None, "sdpa").tiled == host.has_tiles()
+    assert not counted.form_of("cpu", "float32", None, "sdpa").tiled
+    assert not counted.form_of("cuda", "bfloat16", None, "sdpa").tiled
+
+
+def test_the_largest_decoder_matrix_on_disk_is_there_twice_while_it_settles():
+    parts = [part for part in parts_of(LLAVA) if part.name.startswith("decoder.")]
+    largest = max(rows * cols for part in parts for rows, cols in part.weights.matrices)
+    on_disk = Form(device="cpu", dtype="float32")
+    assert counted._settling(LLAVA, on_disk) == 4 * largest
+    for elsewhere in ("bfloat16", "cuda"):  # copied at once, as it was loaded
+        form = replace(on_disk, device="cuda") if elsewhere == "cuda" else replace(on_disk, dtype=elsewhere)
+        assert counted._settling(LLAVA, form) == 0
 
 
 def test_where_weights_are_put_into_another_order():
@@ -64,7 +83,7 @@ def test_the_largest_matrix_is_there_twice_while_it_is_put_in_order():
     few, many = Work(answer=counted.FIRST_WORDS), Work(answer=counted.FIRST_WORDS + 1)
     cached = footprint(LLAVA, plain, many).cache - footprint(LLAVA, plain, few).cache
     for form, twice in ((plain, 0), (replace(plain, ordered=True), 2 * largest)):
-        before, after = (counted._ordering(LLAVA, each) for each in (plain, form))
+        before, after = (counted._settling(LLAVA, each) for each in (plain, form))
         assert after - before == twice
         assert footprint(LLAVA, form, few) == footprint(LLAVA, plain, few)
         assert footprint(LLAVA, form, many).total <= footprint(LLAVA, form, few).total + twice + cached

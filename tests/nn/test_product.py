@@ -1,5 +1,7 @@
 """Products are what they are whether or not the processor computes in 16 bits, and in whatever order weights lie."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -8,9 +10,10 @@ from safetensors.torch import save_file
 from torch import nn
 
 from llavacli_core.checkpoint.stored import open_weights
-from llavacli_core.nn import attention, linear, product
+from llavacli_core.nn import attention, product, settling
 from llavacli_core.nn.attention import attend
-from llavacli_core.nn.linear import Apart, Linear, block
+from llavacli_core.nn.linear import Apart, Linear, each
+from llavacli_core.nn.settling import Settling, settle
 
 
 @pytest.fixture(params=[True, False], ids=["widened", "as they are"])
@@ -75,9 +78,9 @@ by_onednn = pytest.mark.skipif(not FORMATS, reason="oneDNN does not compute on t
 @pytest.fixture(params=FORMATS, ids=str)
 def format(request, monkeypatch):
     """A format in which small matrices, too, go by oneDNN, and into its order."""
-    monkeypatch.setattr(linear, "LARGE", 0)
+    monkeypatch.setattr(settling, "LARGE", 0)
     monkeypatch.setattr(product, "LARGE", 0)
-    monkeypatch.setattr(linear, "blocks", product.computes)
+    monkeypatch.setattr(settling, "blocks", product.computes)
     return request.param
 
 
@@ -144,7 +147,7 @@ def test_matrices_that_lie_apart_in_a_file_become_one(format, bias, tmp_path):
     expected = network["qkv"](x)
     same(network["qkv"].row(x[0]), expected[0])
     for _ in range(2):  # again changes nothing
-        block(network)
+        settle(network["qkv"])
         assert [weight.is_mkldnn for weight in network["qkv"].weights] == [True]
         same(network["qkv"](x), expected)
         same(network["qkv"].row(x[0]), expected[0])
@@ -155,23 +158,81 @@ def test_pages_that_are_let_go_of_are_read_again(tmp_path):
     values = drawn(3000, 64)
     save_file({"before": drawn(3, 5), "values": values}, tmp_path / "model.safetensors")
     view = open_weights(tmp_path / "model.safetensors").tensor("values")
-    product.release(view)
+    settling.release(view)
     assert torch.equal(view, values)
-    product.release(values)  # in memory alone
+    settling.release(values)  # in memory alone
     assert torch.equal(view, values)
 
 
 @by_onednn
 def test_what_learns_or_is_small_stays_as_it_is(format, monkeypatch):
     learning = Linear(64, 64, bias=True).to(format)
-    block(learning)
+    settle(learning)
     assert not learning.weight.is_mkldnn
     x = drawn(3, 64).to(format).requires_grad_()
     for ours in (learning(x), learning.row(x[0])):
         ours.float().sum().backward()
     assert learning.weight.grad is not None
     assert x.grad is not None
-    monkeypatch.setattr(linear, "LARGE", 64 * 64 * 4 + 1)
+    monkeypatch.setattr(settling, "LARGE", 64 * 64 * 4 + 1)
     small = filled(64, 64, bias=False, format=format)
-    block(small)
+    settle(small)
     assert not small.weight.is_mkldnn
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("apart", [True, False])
+def test_each_matrix_of_a_stack_makes_its_part(apart, bias):
+    whole = filled(96, 64, 32, 32, bias=bias, format=torch.float32)
+    layer = Apart(whole, list(whole.weight.split([64, 32, 32]))) if apart else whole
+    x = drawn(2, 5, 96).float()
+    for part, expected in zip(each(layer, x), whole(x).split([64, 32, 32], dim=-1), strict=True):
+        same(part, expected)
+
+
+@pytest.mark.parametrize("format", [torch.float32, torch.float16, torch.bfloat16], ids=str)
+def test_what_is_mapped_settles_in_memory_and_what_is_not_stays(format, tmp_path, monkeypatch):
+    monkeypatch.setattr(settling, "LARGE", 0)
+    monkeypatch.setattr(settling, "blocks", lambda _: False)
+    save_file({"gate": drawn(64, 96).to(format), "up": drawn(64, 96).to(format)}, tmp_path / "model.safetensors")
+    views = open_weights(tmp_path / "model.safetensors")
+    copied = filled(96, 64, 64, bias=False, format=format)
+    mapped = Apart(copied, [views.tensor(name) for name in ("gate", "up")])
+    one = filled(96, 64, bias=False, format=format)
+    one.weight, one.mapped = nn.Parameter(views.tensor("up"), requires_grad=False), True
+    x = drawn(96).to(format)
+    before = [layer.row(x) for layer in (copied, mapped, one)]
+    own, in_file = copied.weight.data_ptr(), one.weight.data_ptr()
+    for _ in range(2):
+        for layer in (copied, mapped, one):
+            settle(layer)
+    assert copied.weight.data_ptr() == own
+    assert one.weight.data_ptr() != in_file
+    assert [weight.shape for weight in mapped.weights] == [(128, 96)]
+    for layer, expected in zip((copied, mapped, one), before, strict=True):
+        same(layer.row(x), expected)
+
+
+def test_layers_settle_after_the_first_words_some_with_each_token(monkeypatch):
+    settled = []
+    monkeypatch.setattr(settling, "settle", settled.append)
+    layers = [Linear(1, 1, bias=False) for _ in range(2 * settling.TOKENS + 1)]
+    waiting, counts = Settling(layers), []
+    for _ in range(settling.FIRST_WORDS + settling.TOKENS + 3):
+        waiting.tick()
+        counts.append(len(settled))
+    assert counts[: settling.FIRST_WORDS] == [0] * (settling.FIRST_WORDS - 1) + [3]
+    assert max(after - before for before, after in pairwise(counts)) == 3
+    assert settled == layers
+    Settling().tick()
+
+
+@pytest.mark.skipif(not product.has_tiles(torch.bfloat16), reason="no tiles on this processor")
+@pytest.mark.parametrize("rows", [1, 3, 700])
+def test_a_bias_is_added_where_products_are_of_tiles(rows):
+    layer = filled(96, 64, bias=True, format=torch.bfloat16)
+    x = drawn(rows, 96).to(torch.bfloat16)
+    same(layer(x), nn.functional.linear(x, layer.weight, layer.bias))
+    learning = Linear(96, 64, bias=True).to(torch.bfloat16)
+    learning(x).float().sum().backward()
+    assert learning.weight.grad is not None

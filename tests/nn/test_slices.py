@@ -5,8 +5,9 @@ from functools import partial
 import pytest
 import torch
 
-from llavacli_core.nn import product
+from llavacli_core.nn import product, slices
 from llavacli_core.nn.linear import Apart, Linear
+from llavacli_core.nn.settling import settle
 from llavacli_core.nn.slices import POSITIONS, by_slices
 
 
@@ -42,13 +43,23 @@ def test_large_matrices_and_gradients_are_left_whole():
     assert [len(call[0]) for call in calls] == [2 * POSITIONS] * 2
 
 
+@torch.inference_mode()
+def test_by_tiles_large_matrices_are_sliced_as_whoever_calls_wants(monkeypatch):
+    monkeypatch.setattr(slices, "has_tiles", lambda dtype: dtype == torch.bfloat16)
+    layer, seen = linear(2**16, 16).to(torch.bfloat16), []
+    x = torch.randn(1, 4 * POSITIONS, 16).to(torch.bfloat16)
+    for large in (POSITIONS, 2 * POSITIONS, 5 * POSITIONS):
+        by_slices(lambda part: seen.append(len(part.flatten(0, -2))) or part, x, layer, large=large)
+    assert seen == [POSITIONS] * 4 + [2 * POSITIONS] * 2 + [4 * POSITIONS]
+
+
 @pytest.mark.skipif(not product.blocks(torch.bfloat16), reason="no order of oneDNN's own on this processor")
 @torch.inference_mode()
 def test_large_matrices_in_onednns_order_are_sliced():
     layer, seen = linear(1024, 1024).to(torch.bfloat16).requires_grad_(requires_grad=False), []
     x = torch.randn(2 * POSITIONS, 1024).to(torch.bfloat16)
     expected = layer(x)
-    layer.block()
+    settle(layer)
 
     def part(piece, blocked):
         seen.append(len(piece))

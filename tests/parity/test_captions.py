@@ -9,7 +9,7 @@ from transformers import AutoImageProcessor, GenerationConfig, PreTrainedTokeniz
 
 import llavacli_core as core
 from llavacli_core.checkpoint import load
-from llavacli_core.nn import linear, product
+from llavacli_core.nn import product, settling
 from llavacli_core.options import Sampling
 from tests import flash
 from tests.parity.asking import finish
@@ -113,8 +113,10 @@ def test_the_same_by_every_kernel(name, kernel, captioner, monkeypatch):
 @pytest.mark.skipif(not product.computes(torch.float32), reason="oneDNN does not compute on this processor")
 @pytest.mark.parametrize("name", NAMES)
 def test_the_same_with_weights_in_blocks(name, captioner, monkeypatch):
-    monkeypatch.setattr(linear, "LARGE", 0)
-    monkeypatch.setattr(linear, "blocks", product.computes)
+    monkeypatch.setattr(settling, "LARGE", 0)
+    monkeypatch.setattr(settling, "TOKENS", 1)
+    for module in (settling, load):
+        monkeypatch.setattr(module, "blocks", product.computes)
     engine, reference = captioner(name)
     for picture in PICTURES:
         for beams in (1, 3):

@@ -1,11 +1,12 @@
-"""Answers by oneDNN's products, from weights as they are stored or in its own order, are the reference's."""
+"""Answers by oneDNN's products, from weights as they are stored, in its own order or settled, are the reference's."""
 
 import pytest
 import torch
 
 import llavacli_core as core
 from llavacli_core.checkpoint import load, reader
-from llavacli_core.nn import linear, product
+from llavacli_core.nn import product, settling
+from llavacli_core.nn.linear import Apart, Linear
 from llavacli_core.options import Sampling
 from tests.parity.asking import assert_same, finish
 from tests.reference import ANSWER_LENGTH
@@ -21,10 +22,12 @@ pytestmark = [
 @pytest.fixture
 def blocking(monkeypatch):
     """Small matrices, too, and those in float32."""
-    monkeypatch.setattr(linear, "LARGE", 0)
+    monkeypatch.setattr(settling, "LARGE", 0)
+    monkeypatch.setattr(settling, "TOKENS", 1)
     monkeypatch.setattr(product, "LARGE", 0)
     monkeypatch.setattr(product, "long", int)
-    monkeypatch.setattr(linear, "blocks", product.computes)
+    monkeypatch.setattr(settling, "blocks", product.computes)
+    monkeypatch.setattr(load, "blocks", product.computes)
 
 
 def in_blocks(decoder):
@@ -43,6 +46,24 @@ def test_answers_are_the_references(base, mapped, blocking, checkpoint, answer, 
         for _ in range(2):  # the second prompt is read with what the first answer rearranged
             assert_same(engine, BY_NAME[name], answer(base, name), ANSWER_LENGTH)
     assert in_blocks(engine.network.decoder)
+
+
+@pytest.mark.parametrize("base", [base.name for base in BASES])
+def test_answers_from_weights_in_memory_of_their_own(base, checkpoint, answer, monkeypatch):
+    monkeypatch.setattr(reader, "MAP_BYTES", 0)
+    monkeypatch.setattr(settling, "LARGE", 0)
+    monkeypatch.setattr(settling, "TOKENS", 3)
+    engine = core.load(checkpoint(base), device="cpu", dtype="float32")
+    decoder = engine.network.decoder
+    layers = [layer for layer in decoder.modules() if isinstance(layer, Apart)]
+    assert layers
+    assert all(layer.mapped and len(layer.weights) > 1 for layer in layers)
+    for name in ("photo", "text only"):
+        for _ in range(2):
+            assert_same(engine, BY_NAME[name], answer(base, name), ANSWER_LENGTH)
+    assert all(len(layer.weights) == 1 for layer in layers)
+    left = [layer for layer in decoder.modules() if isinstance(layer, Linear | Apart) and layer.mapped]
+    assert left == ([] if decoder.head is None else [decoder.embedding])  # of which rows alone are read
 
 
 def test_batches_and_beams_are_those_of_weights_as_they_are_stored(blocking, checkpoint, engine):
