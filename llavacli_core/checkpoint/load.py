@@ -90,9 +90,12 @@ def settleable(network: Llava | EncoderDecoder) -> list[Linear | Apart]:
     """
     decoder = network.decoder
     ordered = blocks(decoder.embedding.weight.dtype)
-    layers = [layer for layer in (network if ordered else decoder).modules() if isinstance(layer, Linear | Apart)]
-    if ordered or decoder.head is not None:
-        layers.remove(decoder.embedding)
+    plain = decoder.embedding if ordered or decoder.head is not None else None
+    layers = [
+        layer
+        for layer in (network if ordered else decoder).modules()
+        if isinstance(layer, Linear | Apart) and layer is not plain
+    ]
     mapped = [weight for layer in layers if layer.mapped for weight in layer.parameters() if weight.is_cpu]
     room = FREE_SHARE * free_memory(torch.device("cpu"))
     return layers if sum(weight.nbytes for weight in mapped) <= room else []

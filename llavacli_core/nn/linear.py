@@ -78,7 +78,8 @@ class Joined(nn.Module):
 
 def each(linear: nn.Module, x: Tensor) -> Sequence[Tensor]:
     """The product of every matrix that is stacked in a layer, [..., in] -> [..., part]; those apart are left so."""
-    if not isinstance(linear, Apart) or len(linear.weights) == 1:
+    # The list is taken once: they may settle meanwhile, in another thread.
+    if not isinstance(linear, Apart) or len(weights := list(linear.weights)) < 2:
         return linear(x).split(linear.parts, dim=-1)  # type: ignore[no-any-return]
-    biases = (None,) * len(linear.parts) if linear.bias is None else linear.bias.split(linear.parts)
-    return [product(x, weight, bias) for weight, bias in zip(linear.weights, biases, strict=True)]
+    biases = (None,) * len(weights) if linear.bias is None else linear.bias.split(linear.parts)
+    return [product(x, weight, bias) for weight, bias in zip(weights, biases, strict=True)]

@@ -27,11 +27,11 @@ class RMSNorm(nn.Module):
     def _by_slices(self, x: Tensor) -> Tensor:
         """The same, some positions at a time: torch makes several tensors of x's size in float32."""
         (size,) = self.shape
-        root, floor = size**0.5, torch.tensor((self.eps * size) ** 0.5)
+        root, floor = size**0.5, torch.tensor((self.eps * size) ** 0.5, device=x.device)
         y = x.new_empty(x.shape)
         positions = max(1, AT_ONCE // size)
         for piece, target in zip(x.reshape(-1, size).split(positions), y.view(-1, size).split(positions), strict=True):
-            wide = piece.float()
+            wide = piece.float() if piece.dtype.itemsize < 4 else piece
             length = torch.linalg.vector_norm(wide, dim=-1, keepdim=True)
             target.copy_(wide * torch.hypot(length, floor).reciprocal_().mul_(root)).mul_(self.weight)
         return y

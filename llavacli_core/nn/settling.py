@@ -37,7 +37,8 @@ class Settling:
             self._until -= 1
         else:
             for layer in islice(self._layers, self._at_once):
-                settle(layer)
+                with suppress(OSError):  # no room by now: it stays where it is
+                    settle(layer)
 
 
 def settle(layer: Linear | Apart) -> None:

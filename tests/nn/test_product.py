@@ -227,6 +227,16 @@ def test_layers_settle_after_the_first_words_some_with_each_token(monkeypatch):
     Settling().tick()
 
 
+def test_where_there_is_no_room_layers_stay(monkeypatch):
+    def refuse(layer):
+        raise OSError("Cannot allocate memory")
+
+    monkeypatch.setattr(settling, "settle", refuse)
+    waiting = Settling([Linear(1, 1, bias=False)])
+    for _ in range(settling.FIRST_WORDS + 1):
+        waiting.tick()
+
+
 @pytest.mark.skipif(not product.has_tiles(torch.bfloat16), reason="no tiles on this processor")
 @pytest.mark.parametrize("rows", [1, 3, 700])
 def test_a_bias_is_added_where_products_are_of_tiles(rows):
