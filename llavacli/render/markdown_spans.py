@@ -109,15 +109,16 @@ class _Writer:
         self._words(f"{marks}{room}{text}{room}{marks}")
 
     def _words(self, text: str, style: str = "") -> None:
-        """Text with spaces in it. Two and more of them in a row, which only code has, are kept."""
+        """Text with spaces in it. Of two and more in a row, which only code has, all but one begin the next word."""
         for link in self.links:
             link.text += text
         applied = ";".join([*self.styles, style] if style else self.styles)
         for part in _SPACES.split(text):
-            if part.isspace() and (len(part) == 1 or style != CODE):
+            spaces = part.isspace()
+            if spaces:
                 self.sink.space()
-            elif part:
-                self.sink.add(part, applied)
+            if kept := part if not spaces else part[1:] if style == CODE else "":
+                self.sink.add(kept, applied)
 
 
 class Words:

@@ -261,6 +261,11 @@ def test_no_line_is_wider_than_the_terminal(text: str, width: int, color: bool) 
         assert cells(line) <= width or " " not in line.strip(" │"), line
 
 
+@pytest.mark.parametrize(("text", "lines"), [("wordword`  word`", ["wordword", " word"]), ("a `b  c` d", ["a b  c d"])])
+def test_spaces_in_code_may_break_and_are_kept(text: str, lines: list[str]) -> None:
+    assert SGR.sub("", rendered(text, 12, color=True)).splitlines() == lines
+
+
 @given(TEXT.filter(lambda text: not re.search(r"&|\[x\]|\t|[0-9]", text)), st.integers(4, 60), st.booleans())
 @settings(max_examples=300, deadline=None)
 def test_no_letter_is_lost(text: str, width: int, color: bool) -> None:
