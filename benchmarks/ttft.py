@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import median
 
 import torch
-from checkpoints import write
+from checkpoints import write_apart
 from contestants import DTYPES, Ours, Theirs, agreement
 from prepare import photo
 from report import Report, in_large_pages, parser
@@ -28,7 +28,7 @@ def compare(size: str, arguments: argparse.Namespace, report: Report) -> None:
     """Report both times at a size."""
     picture = photo(640, 480)
     with tempfile.TemporaryDirectory() as folder:
-        write(Path(folder), size, getattr(torch, arguments.dtype))
+        write_apart(Path(folder), size, getattr(torch, arguments.dtype))
         sides = [side(Path(folder), arguments.dtype, arguments.device) for side in (Ours, Theirs)]
         ids = sides[0].ids(QUESTION, picture)
         if ids != sides[1].ids(QUESTION, picture):
