@@ -215,7 +215,7 @@ def peak(folder: str, quant: str) -> tuple[int, int]:
 
 
 def seconds_a_token(engine: core.Engine) -> float:
-    """Of a short answer to a short prompt, the first token left out; one answer puts weights into oneDNN's order."""
+    """Of a short answer to a short prompt, the first token left out; one answer lets weights settle."""
     *_, done = engine.generate([core.Message("user", ["a" * 32])], core.Sampling(max_tokens=FIRST_WORDS + TOKENS))
     assert isinstance(done, core.Done)
     return done.timing.decode / 1e3 / (len(done.token_ids) - 1)

@@ -64,9 +64,8 @@ def test_the_largest_decoder_matrix_on_disk_is_there_twice_while_it_settles():
     largest = max(rows * cols for part in parts for rows, cols in part.weights.matrices)
     on_disk = Form(device="cpu", dtype="float32")
     assert counted._settling(LLAVA, on_disk) == 4 * largest
-    for elsewhere in ("bfloat16", "cuda"):  # copied at once, as it was loaded
-        form = replace(on_disk, device="cuda") if elsewhere == "cuda" else replace(on_disk, dtype=elsewhere)
-        assert counted._settling(LLAVA, form) == 0
+    for copied in (replace(on_disk, dtype="bfloat16"), replace(on_disk, device="cuda")):  # as it was loaded
+        assert counted._settling(LLAVA, copied) == 0
 
 
 def test_where_weights_are_put_into_another_order():

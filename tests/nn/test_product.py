@@ -238,7 +238,7 @@ def test_where_there_is_no_room_layers_stay(monkeypatch):
 
 
 @pytest.mark.skipif(not product.has_tiles(torch.bfloat16), reason="no tiles on this processor")
-@pytest.mark.parametrize("rows", [1, 3, 700])
+@pytest.mark.parametrize("rows", [0, 1, 3, 700])
 def test_a_bias_is_added_where_products_are_of_tiles(rows):
     layer = filled(96, 64, bias=True, format=torch.bfloat16)
     x = drawn(rows, 96).to(torch.bfloat16)
@@ -246,3 +246,13 @@ def test_a_bias_is_added_where_products_are_of_tiles(rows):
     learning = Linear(96, 64, bias=True).to(torch.bfloat16)
     learning(x).float().sum().backward()
     assert learning.weight.grad is not None
+
+
+@pytest.mark.parametrize("format", [torch.float32, torch.bfloat16], ids=str)
+def test_a_bias_learns_beside_a_matrix_that_does_not(format, monkeypatch):
+    monkeypatch.setattr(product, "LARGE", 0)
+    layer = Linear(64, 64, bias=True).to(format)
+    layer.weight.requires_grad_(requires_grad=False)
+    x = drawn(3, 64).to(format)
+    (layer(x).float().sum() + layer.row(x[0]).float().sum()).backward()
+    assert layer.bias.grad.tolist() == [4.0] * 64
