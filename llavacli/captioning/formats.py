@@ -24,6 +24,8 @@ from llavacli.render import record
 LONGEST = 2**31 - 1  # characters of a value in CSV: a prompt may have more than the module's 131072
 SEPARATORS = {";": "semicolons", "\t": "tabs"}  # of spreadsheets, in countries where the comma is in numbers
 COLUMNS = ("source", "text", "prompt", "finish_reason", "error", "model", "revision", "file", "fingerprint")
+MADE_BY, PLACE = "fingerprint", "file"  # keys behind a record's own
+KEYS = {*record.empty(source=None, prompt=None, system=None, model={}, params={}, tokens=True), MADE_BY, PLACE}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,11 +97,12 @@ class RecordFormat:
         text = found.get("text") if found.get("status") == "ok" else None
         error = found.get("error")
         return Entry(
-            key=self._places.read(found.get("file"), found["source"]),
+            key=self._places.read(found.get(PLACE), found["source"]),
             prompt=found.get("prompt"),
             text=text,
-            fingerprint=found.get("fingerprint"),
+            fingerprint=found.get(MADE_BY),
             error=error.get("code") if isinstance(error, dict) else None,
+            beside={name: value for name, value in found.items() if name not in KEYS},
         )
 
     def may_begin(self, torn: bytes) -> bool:
@@ -114,8 +117,9 @@ class RecordFormat:
     def row(self, outcome: Outcome, beside: Mapping[str, Any]) -> bytes | None:
         """See Format."""
         written = self._places.written(outcome.item.picture.path)
-        place = {} if written is None else {"file": written}
-        return record.line({**outcome.record, "fingerprint": outcome.fingerprint, **place}).encode()
+        place = {} if written is None else {PLACE: written}
+        made = {**outcome.record, MADE_BY: outcome.fingerprint, **place}
+        return record.line({**made, **beside}, strict=not beside).encode()
 
 
 class CsvFormat:

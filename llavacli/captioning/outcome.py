@@ -41,7 +41,10 @@ class Sink(Protocol):
         """Whether a caption that is there is known to be made by something else."""
 
     def put(self, outcome: Outcome) -> None:
-        """Keep an outcome, in place of the item's earlier ones; when this returns, it is kept."""
+        """Keep an outcome, in place of the item's earlier ones; when this returns, it is kept.
+
+        A failure leaves the caption that there is.
+        """
 
     def close(self, *, finished: bool) -> None:
         """Let go; a run that has `finished` also clears away what its outcomes replaced."""

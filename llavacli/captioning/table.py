@@ -56,10 +56,12 @@ class Table:
     def put(self, outcome: Outcome) -> None:
         """See Sink. The journal is told first: a row without what made it would be known of no one.
 
-        It takes the place of those of the same prompt; if there are none, of all.
+        It takes the place of those of the same prompt; if there are none, of all. A failure takes no caption's place.
         """
         item, before = outcome.item, self._of(outcome.item)
         before = [pair for pair in before if pair[1].prompt == item.prompt] or before
+        if outcome.failure is not None and any(entry.text is not None for _, entry in before):
+            return
         row = self._form.row(outcome, before[-1][1].beside if before else {})
         if self._journal is not None:
             self._journal.note(self._form.key(outcome.item.picture), outcome)

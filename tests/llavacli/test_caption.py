@@ -213,6 +213,30 @@ def test_a_caption_of_unknown_origin_is_never_stale(ask: Run, photos: Path, args
     assert texts(args) == {"a2.png": "by hand", "a10.png": "new", "sub/c.jpg": "new"}
 
 
+@pytest.mark.parametrize(
+    "output", [["-o", "out.jsonl"], ["-o", "out.csv"], ["-o", "photos/metadata.jsonl"], ["--sidecar"]]
+)
+@pytest.mark.parametrize("how", [["--existing", "overwrite"], ["--existing", "stale", "-p", "Another."]])
+def test_a_failure_takes_no_captions_place(ask: Run, photos: Path, output: list[str], how: list[str]) -> None:
+    ask("caption", "-q", "photos", *output)
+    script = {"pieces": ["new"], "fail": {"a10.png": "input_unreadable"}}
+    assert ask("caption", "photos", *output, *how, script=script).returncode == 3
+    assert texts(output) == {"a2.png": "new", "a10.png": CAPTION, "sub/c.jpg": "new"}
+    assert ask("caption", "photos", *output, script={"load": "fault"}).returncode == 0
+    assert ask("caption", "photos", *output, *how, script={"pieces": ["newer"]}).returncode == 0
+    assert texts(output)["a10.png"] == "newer"
+
+
+def test_keys_of_the_users_own_stay_in_records(ask: Run, photos: Path) -> None:
+    ask("caption", "-q", "photos", "--tokens", "-o", "out.jsonl")
+    file = Path("out.jsonl")
+    file.write_text(file.read_text().replace("}\n", ',"label":"é","box":[1,2.5]}\n', 1))
+    ask("caption", "-q", "photos", "-o", "out.jsonl", "--existing", "overwrite", script={"pieces": ["new"]})
+    (labelled,) = (row for row in rows("out.jsonl") if "label" in row)
+    assert (labelled["text"], labelled["label"], labelled["box"]) == ("new", "é", [1, 2.5])
+    assert "token_ids" not in labelled
+
+
 def test_columns_of_the_users_own_stay_beside_new_captions(ask: Run, photos: Path) -> None:
     ask("caption", "-q", "photos", "-o", "photos/metadata.jsonl")
     file = Path("photos/metadata.jsonl")
