@@ -36,7 +36,8 @@ from demo.scenes import canvas, scene
 from llavacli_core.checkpoint.host import computes_bfloat16
 from llavacli_core.nn.bnb import Bnb8bit
 from llavacli_core.nn.product import has_tiles
-from llavacli_core.nn.settling import FIRST_WORDS, TOKENS
+from llavacli_core.nn.settling import TOKENS
+from llavacli_core.sizes import FIRST_WORDS
 
 QUANTS = ("8bit", "4bit", "bnb-8bit", "bnb-4bit")
 TIMES = {"8bit": 5, "4bit": 15}

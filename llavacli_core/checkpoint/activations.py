@@ -11,11 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from llavacli_core.config import DecoderConfig, EncoderConfig, ModelConfig, SwinConfig
+from llavacli_core.sizes import SLICE, SMALL_MATRIX, TILES_AT_ONCE, TOWER_SLICE
 
 SCORE_BYTES = 8  # of eager attention: before and after the mask, or before and after rounding from float32
-TILES_AT_ONCE = 32  # as `nn.llava` has it
-SLICE, SMALL = 640, 2**20  # positions, and bytes of a matrix, as `nn.slices` has them
-LARGE = 1536  # positions of a tower with large matrices, as `nn.vit` has it
 
 
 def encoding(
@@ -30,7 +28,7 @@ def encoding(
     size, positions = config.hidden_size, config.num_positions * tiles
     scores = config.num_attention_heads * config.num_positions**2
     width = config.intermediate_size
-    within = _sliced(positions, size * width * itemsize, LARGE if tiled else positions)
+    within = _sliced(positions, size * width * itemsize, TOWER_SLICE if tiled else positions)
     attention, mlp = (
         8 * size * positions * itemsize,
         (3 * size * positions + (3 if tiled else 2) * width * within) * itemsize,
@@ -67,7 +65,7 @@ def prefilling(
 
 def _sliced(positions: int, matrix: int, large: int) -> int:
     """Positions that go through an MLP at a time, whose largest matrix has so many bytes; `large` if they are many."""
-    return min(positions, SLICE if matrix <= SMALL else large)
+    return min(positions, SLICE if matrix <= SMALL_MATRIX else large)
 
 
 def _swin_stage(config: SwinConfig, stage: int, pictures: int) -> int:

@@ -13,11 +13,9 @@ from llavacli_core.checkpoint.host import has_tiles, orders, widens
 from llavacli_core.checkpoint.parts import ITEMSIZES, Part, cache_bytes, parts_of
 from llavacli_core.config import CaptionerConfig, EncoderConfig, ModelConfig
 from llavacli_core.schemes import Scheme, quantizes
+from llavacli_core.sizes import CACHE_BLOCK, FIRST_WORDS, REMAP_BYTES
 
 MIB = 2**20
-BLOCK = 256  # positions by which a KV cache grows, as `nn.cache` has it
-FIRST_WORDS = 8  # tokens, until weights settle, as `nn.settling` has it
-REMAP_BYTES = 64 * MIB  # source pages that loading keeps mapped at most, as `checkpoint.load` has it
 FAULT_AROUND = 64 * 2**10  # Linux maps so much of a file around a page that is touched
 # glibc gives the top of its heap back once this much of it is free (M_TRIM_THRESHOLD follows M_MMAP_THRESHOLD up to
 # twice 32 MiB), and a hole further down not at all: so much may be held beside what is alive, if it was alive once.
@@ -211,9 +209,9 @@ def _kept(form: Form, temporary: int) -> int:
 def _positions(form: Form, work: Work) -> int:
     """Positions of keys and values at the most: whole blocks, of which a CPU gives memory to what is written alone."""
     needed = work.prompt + work.answer
-    return (needed if form.device == "cpu" else _blocks(max(needed, BLOCK))) * work.rows
+    return (needed if form.device == "cpu" else _blocks(max(needed, CACHE_BLOCK))) * work.rows
 
 
 def _blocks(positions: int) -> int:
     """So many positions, in whole blocks."""
-    return -(-positions // BLOCK) * BLOCK
+    return -(-positions // CACHE_BLOCK) * CACHE_BLOCK

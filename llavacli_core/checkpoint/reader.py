@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from llavacli_core.checkpoint.stored import Stored, Tensors, open_weights
+from llavacli_core.sizes import REMAP_BYTES
 
-REMAP_BYTES = 64 * 2**20
 MAP_BYTES = 2**20  # below this a copy costs nothing, and stacked matrices make one product instead of three
 
 

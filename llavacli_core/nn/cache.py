@@ -10,8 +10,7 @@ from torch import Tensor
 from llavacli_core.config import DecoderConfig
 from llavacli_core.nn.rotary import Rotary
 from llavacli_core.nn.rows import Rows
-
-BLOCK = 256  # positions
+from llavacli_core.sizes import CACHE_BLOCK
 
 
 class LayerCache:
@@ -42,7 +41,7 @@ class KVCache:
         device: torch.device,
         dtype: torch.dtype,
         batch: int = 1,
-        room: int = BLOCK,
+        room: int = CACHE_BLOCK,
         devices: Sequence[torch.device] | None = None,
     ) -> None:
         self.config, self.device, self.dtype, self.batch = config, device, dtype, batch
@@ -89,7 +88,7 @@ class KVCache:
 
     def _allocate(self, room: int) -> None:
         """Move to buffers of at least `room` positions. Nothing is changed before all memory is there."""
-        room = -(-room // BLOCK) * BLOCK
+        room = -(-room // CACHE_BLOCK) * CACHE_BLOCK
         shape = (self.batch, self.config.num_key_value_heads, room, self.config.head_dim)
         layers = [
             LayerCache(*(torch.empty(shape, device=device, dtype=self.dtype) for _ in range(2)))

@@ -16,8 +16,7 @@ from llavacli_core.nn.connector import Connector
 from llavacli_core.nn.decoder import Decoder, causal_loss
 from llavacli_core.nn.rows import Rows
 from llavacli_core.nn.vit import VisionTransformer
-
-TILES_AT_ONCE = 32  # more gain nothing, and a hundred frames' activations would fill a card
+from llavacli_core.sizes import TILES_AT_ONCE
 
 
 class Llava(nn.Module):

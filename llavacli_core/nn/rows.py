@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from llavacli_core.nn.rotary import Rotary
+from llavacli_core.sizes import CACHE_BLOCK
 
-BLOCK = 256  # positions
 GROWTH = 4  # times the slots, where more are needed
 
 Pair = tuple[Tensor, Tensor]  # keys and values
@@ -58,7 +58,7 @@ class Rows:
         fixed: Sequence[Pair] = (),
     ) -> Rows:
         """`rows` rows of no positions yet."""
-        shape = (rows, heads, BLOCK, head_dim)
+        shape = (rows, heads, CACHE_BLOCK, head_dim)
         pairs = [
             (torch.zeros(shape, device=device, dtype=dtype), torch.zeros(shape, device=device, dtype=dtype))
             for _ in range(layers)
@@ -137,7 +137,7 @@ class Rows:
     def reserve(self, count: int) -> None:
         """Make room for so many positions more."""
         if max(self.lengths) + count > self.capacity:
-            self._resize(self.slots, max(self.lengths) + max(count, BLOCK, self.capacity // 2))
+            self._resize(self.slots, max(self.lengths) + max(count, CACHE_BLOCK, self.capacity // 2))
 
     def join(self, other: Rows, most: int | None = None) -> None:
         """Take in the rows of `other`, behind our own. There will never be more than `most`, where that is known."""
@@ -193,7 +193,7 @@ class Rows:
 
         Nothing is changed before all memory is there.
         """
-        room = -(-max(room, self.capacity) // BLOCK) * BLOCK
+        room = -(-max(room, self.capacity) // CACHE_BLOCK) * CACHE_BLOCK
         if (slots, room) == (self.slots, self.capacity):
             return
         rotary = self.rotary

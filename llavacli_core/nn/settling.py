@@ -18,8 +18,8 @@ from torch import Tensor, nn
 
 from llavacli_core.nn.linear import Apart, Linear
 from llavacli_core.nn.product import LARGE, blocked, blocks
+from llavacli_core.sizes import FIRST_WORDS
 
-FIRST_WORDS = 8  # tokens, before which nobody gains from it
 TOKENS = 16  # over which it is spread: all at once would be a pause in the middle of an answer
 
 

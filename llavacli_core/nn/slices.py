@@ -13,22 +13,20 @@ import torch
 from torch import Tensor, nn
 
 from llavacli_core.nn.product import has_tiles
-
-POSITIONS = 640  # 577 of a tile of 336 pixels in one slice
-SMALL = 2**20  # bytes of a matrix; a larger one, read anew for every slice, gains only where that costs little
+from llavacli_core.sizes import SLICE, SMALL_MATRIX
 
 
-def by_slices(part: Callable[[Tensor], Tensor], x: Tensor, widest: nn.Module, *, large: int = POSITIONS) -> Tensor:
+def by_slices(part: Callable[[Tensor], Tensor], x: Tensor, widest: nn.Module, *, large: int = SLICE) -> Tensor:
     """What `part` makes of each position of x, [..., D] -> [..., D]; its largest matrix is the `widest` layer's.
 
     `large`: how many positions are best at a time where the matrices are large.
     """
     matrices = [weight for weight in widest.parameters() if weight.dim() == 2]  # quantized layers have none
     positions = x.numel() // x.shape[-1]
-    if positions <= POSITIONS or not matrices or not x.is_cpu or torch.is_grad_enabled():
+    if positions <= SLICE or not matrices or not x.is_cpu or torch.is_grad_enabled():
         return part(x)
-    at_once = POSITIONS
-    if sum(weight.nbytes for weight in matrices) > SMALL:
+    at_once = SLICE
+    if sum(weight.nbytes for weight in matrices) > SMALL_MATRIX:
         at_once = large if all(_reads_lightly(weight) for weight in matrices) else positions
     if positions <= at_once:
         return part(x)

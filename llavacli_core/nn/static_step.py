@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from llavacli_core.nn.cache import BLOCK, KVCache
+from llavacli_core.nn.cache import KVCache
 from llavacli_core.nn.step import Arithmetic, of_one
+from llavacli_core.sizes import CACHE_BLOCK
 
 if TYPE_CHECKING:
     from llavacli_core.nn.decoder import Decoder
@@ -71,6 +72,7 @@ def attend_over_room(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor) 
     heads, room, size = keys.shape
     scores = torch.baddbmm(mask, query, keys.transpose(1, 2), alpha=size**-0.5)  # [K, G, S]
     weights = scores.softmax(-1)  # added up in float32 whatever the format, as the sums below
-    blocks = weights.unflatten(2, (-1, BLOCK)).transpose(1, 2).reshape(-1, query.shape[1], BLOCK)  # [K S / 256, G, 256]
-    sums = torch.bmm(blocks, values.reshape(-1, BLOCK, size)).view(heads, room // BLOCK, -1, size)
+    blocks = weights.unflatten(2, (-1, CACHE_BLOCK)).transpose(1, 2)  # [K, S / 256, G, 256]
+    blocks = blocks.reshape(-1, query.shape[1], CACHE_BLOCK)
+    sums = torch.bmm(blocks, values.reshape(-1, CACHE_BLOCK, size)).view(heads, room // CACHE_BLOCK, -1, size)
     return sums.sum(1)

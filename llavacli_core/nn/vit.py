@@ -19,8 +19,7 @@ from llavacli_core.nn.product import convolution
 from llavacli_core.nn.self_attention import RelativePositionBias, SelfAttention
 from llavacli_core.nn.slices import by_slices
 from llavacli_core.nn.trace import Trace
-
-LARGE = 1536  # positions that go through a large feed-forward part at a time: two tiles and a half of 336 pixels
+from llavacli_core.sizes import TOWER_SLICE
 
 
 class Block(nn.Module):
@@ -46,7 +45,7 @@ class Block(nn.Module):
             bias = self.relative(*self.grid) if bias is None else self.relative(*self.grid) + bias
         y = self.attention(self.attention_norm(x), bias, weights)
         x = x + (y if self.attention_scale is None else self.attention_scale * y)
-        return by_slices(self._feed_forward, x, self.up, large=LARGE)
+        return by_slices(self._feed_forward, x, self.up, large=TOWER_SLICE)
 
     def _feed_forward(self, x: Tensor) -> Tensor:
         y = self.down(self.act(self.up(self.mlp_norm(x))))

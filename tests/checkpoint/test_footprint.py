@@ -8,13 +8,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llavacli_core.checkpoint import activations, host, reader
 from llavacli_core.checkpoint import footprint as counted
+from llavacli_core.checkpoint import host
 from llavacli_core.checkpoint.footprint import Form, Work, footprint, weigh
 from llavacli_core.checkpoint.parts import parts_of
 from llavacli_core.checkpoint.spread import needs_of, roomy
 from llavacli_core.families.registry import family_of
-from llavacli_core.nn import cache, llava, product, settling, slices, vit
+from llavacli_core.nn import product
 from llavacli_core.schemes import scheme_for
 from tests.reference.captioners import PAIRS
 from tests.reference.checkpoints import config as reference_config
@@ -35,15 +35,6 @@ FORMS = [
     for dtype in ("float32", "bfloat16")
     for quantize in (None, "8bit", "4bit")
 ]
-
-
-def test_constants():
-    assert counted.BLOCK == cache.BLOCK
-    assert counted.FIRST_WORDS == settling.FIRST_WORDS
-    assert counted.REMAP_BYTES == reader.REMAP_BYTES
-    assert activations.TILES_AT_ONCE == llava.TILES_AT_ONCE
-    assert (activations.SLICE, activations.SMALL) == (slices.POSITIONS, slices.SMALL)
-    assert activations.LARGE == vit.LARGE
 
 
 def test_where_16_bits_are_multiplied_as_32():

@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llavacli_core.config import DecoderConfig, Rope
-from llavacli_core.nn.cache import BLOCK, KVCache
+from llavacli_core.nn.cache import KVCache
 from llavacli_core.nn.decoder import Decoder, causal_loss
 from llavacli_core.nn.linear import Apart, Linear
+from llavacli_core.sizes import CACHE_BLOCK
 
 PLAIN = DecoderConfig(
     vocab_size=97,
@@ -57,7 +58,7 @@ def decoder_of(config: DecoderConfig, kernel: str = "sdpa") -> Decoder:
     return decoder
 
 
-def cache_of(decoder: Decoder, room: int = BLOCK) -> KVCache:
+def cache_of(decoder: Decoder, room: int = CACHE_BLOCK) -> KVCache:
     return KVCache(decoder.config, device=torch.device("cpu"), dtype=torch.float32, room=room)
 
 
@@ -128,13 +129,13 @@ def test_a_cache_cut_back_forgets():
 @torch.inference_mode()
 def test_a_cache_grows_and_keeps_what_it_holds():
     decoder = decoder_of(PLAIN)
-    ids = torch.randint(0, 97, (1, BLOCK + 50))
+    ids = torch.randint(0, 97, (1, CACHE_BLOCK + 50))
     cache = cache_of(decoder, room=1)
-    decoder(decoder.embed(ids[:, : BLOCK - 1]), cache)
+    decoder(decoder.embed(ids[:, : CACHE_BLOCK - 1]), cache)
     before = cache.capacity
-    last = decoder(decoder.embed(ids[:, BLOCK - 1 :]), cache)
-    assert before == BLOCK < cache.capacity
-    torch.testing.assert_close(decoder.logits(last)[0], whole(decoder, ids)[BLOCK - 1 :], rtol=1e-4, atol=1e-4)
+    last = decoder(decoder.embed(ids[:, CACHE_BLOCK - 1 :]), cache)
+    assert before == CACHE_BLOCK < cache.capacity
+    torch.testing.assert_close(decoder.logits(last)[0], whole(decoder, ids)[CACHE_BLOCK - 1 :], rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("bias", [True, False])

@@ -6,7 +6,8 @@ import torch
 from llavacli_core.config import DecoderConfig, Rope
 from llavacli_core.nn.cache import KVCache
 from llavacli_core.nn.decoder import Decoder
-from llavacli_core.nn.rows import BLOCK, Rows
+from llavacli_core.nn.rows import Rows
+from llavacli_core.sizes import CACHE_BLOCK
 
 
 def config(**values):
@@ -97,7 +98,7 @@ def test_several_tokens_at_once_are_those_one_by_one(decoder):
 
 @torch.inference_mode()
 def test_more_tokens_at_once_than_a_block_holds(decoder):
-    (text,), (said,) = prompts(3), prompts(2 * BLOCK + 40)
+    (text,), (said,) = prompts(3), prompts(2 * CACHE_BLOCK + 40)
     rows = prefilled(decoder, text).rows()
     scores = decoder.step_rows(torch.tensor([said]), rows)
     torch.testing.assert_close(scores[0], alone(decoder, text, said), rtol=1e-4, atol=1e-4)
@@ -149,7 +150,7 @@ def test_a_row_that_went_wrong_leaves_nothing_in_its_slot():
     """What is masked counts nothing, but nothing times NaN is NaN: such values must not outlive their row."""
 
     def some(lengths, value):
-        shape = (len(lengths), 1, BLOCK, 2)
+        shape = (len(lengths), 1, CACHE_BLOCK, 2)
         pair = torch.zeros(shape), torch.zeros(shape)
         for held in pair:
             for row, length in enumerate(lengths):

@@ -8,7 +8,8 @@ import torch
 from llavacli_core.nn import product, slices
 from llavacli_core.nn.linear import Apart, Linear
 from llavacli_core.nn.settling import settle
-from llavacli_core.nn.slices import POSITIONS, by_slices
+from llavacli_core.nn.slices import by_slices
+from llavacli_core.sizes import SLICE
 
 
 def linear(out, inputs):
@@ -17,7 +18,7 @@ def linear(out, inputs):
     return made
 
 
-@pytest.mark.parametrize("shape", [(1, 1, 8), (3, 200, 8), (1, 3 * POSITIONS, 8), (2, POSITIONS + 1, 8)])
+@pytest.mark.parametrize("shape", [(1, 1, 8), (3, 200, 8), (1, 3 * SLICE, 8), (2, SLICE + 1, 8)])
 @torch.inference_mode()
 def test_slices_make_the_whole(shape):
     layer, seen = linear(8, 8), []
@@ -30,34 +31,34 @@ def test_slices_make_the_whole(shape):
     y = by_slices(part, x, layer)
     torch.testing.assert_close(y, layer(x).relu())
     assert y.shape == x.shape
-    assert max(seen) <= POSITIONS
+    assert max(seen) <= SLICE
     assert max(seen) - min(seen) < len(seen)
     assert sum(seen) == x.numel() // 8
 
 
 def test_large_matrices_and_gradients_are_left_whole():
-    x, calls = torch.randn(1, 2 * POSITIONS, 8), []
+    x, calls = torch.randn(1, 2 * SLICE, 8), []
     with torch.inference_mode():
         by_slices(lambda part: calls.append(part) or part, x, linear(2**16, 8))
     by_slices(lambda part: calls.append(part) or part, x, linear(8, 8))
-    assert [len(call[0]) for call in calls] == [2 * POSITIONS] * 2
+    assert [len(call[0]) for call in calls] == [2 * SLICE] * 2
 
 
 @torch.inference_mode()
 def test_by_tiles_large_matrices_are_sliced_as_whoever_calls_wants(monkeypatch):
     monkeypatch.setattr(slices, "has_tiles", lambda dtype: dtype == torch.bfloat16)
     layer, seen = linear(2**16, 16).to(torch.bfloat16), []
-    x = torch.randn(1, 4 * POSITIONS, 16).to(torch.bfloat16)
-    for large in (POSITIONS, 2 * POSITIONS, 5 * POSITIONS):
+    x = torch.randn(1, 4 * SLICE, 16).to(torch.bfloat16)
+    for large in (SLICE, 2 * SLICE, 5 * SLICE):
         by_slices(lambda part: seen.append(len(part.flatten(0, -2))) or part, x, layer, large=large)
-    assert seen == [POSITIONS] * 4 + [2 * POSITIONS] * 2 + [4 * POSITIONS]
+    assert seen == [SLICE] * 4 + [2 * SLICE] * 2 + [4 * SLICE]
 
 
 @pytest.mark.skipif(not product.blocks(torch.bfloat16), reason="no order of oneDNN's own on this processor")
 @torch.inference_mode()
 def test_large_matrices_in_onednns_order_are_sliced():
     layer, seen = linear(1024, 1024).to(torch.bfloat16).requires_grad_(requires_grad=False), []
-    x = torch.randn(2 * POSITIONS, 1024).to(torch.bfloat16)
+    x = torch.randn(2 * SLICE, 1024).to(torch.bfloat16)
     expected = layer(x)
     settle(layer)
 
@@ -68,4 +69,4 @@ def test_large_matrices_in_onednns_order_are_sliced():
     for blocked in (layer, Apart(layer, [layer.weight])):
         y = by_slices(partial(part, blocked=blocked), x, blocked)
         torch.testing.assert_close(y, expected, rtol=2e-2, atol=0.5)
-    assert seen == [POSITIONS] * 4
+    assert seen == [SLICE] * 4

@@ -3,9 +3,10 @@
 import pytest
 import torch
 
-from llavacli_core.nn.cache import BLOCK, KVCache
+from llavacli_core.nn.cache import KVCache
 from llavacli_core.nn.graph import StepGraph, run_again
 from llavacli_core.nn.static_step import attend_over_room
+from llavacli_core.sizes import CACHE_BLOCK
 from tests.nn.test_decoder import CONFIGS, PLAIN, cache_of, decoder_of, whole
 
 
@@ -47,15 +48,15 @@ def test_static_steps_equal_the_whole(config):
 @torch.inference_mode()
 def test_a_graph_is_recorded_again_only_when_the_cache_moves():
     decoder, record = decoder_of(PLAIN), Counted()
-    ids = torch.randint(0, 97, (1, BLOCK + 30))
+    ids = torch.randint(0, 97, (1, CACHE_BLOCK + 30))
     cache = cache_of(decoder, room=1)
-    decoder(decoder.embed(ids[:, : BLOCK - 4]), cache)
+    decoder(decoder.embed(ids[:, : CACHE_BLOCK - 4]), cache)
     graph = StepGraph(decoder, cache, record)
-    first = step_on(graph, ids[:, BLOCK - 4 : BLOCK])
+    first = step_on(graph, ids[:, CACHE_BLOCK - 4 : CACHE_BLOCK])
     assert record.records == 1
-    second = step_on(graph, ids[:, BLOCK:])
+    second = step_on(graph, ids[:, CACHE_BLOCK:])
     assert record.records == 2
-    torch.testing.assert_close(torch.cat((first, second)), whole(decoder, ids)[BLOCK - 4 :], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(torch.cat((first, second)), whole(decoder, ids)[CACHE_BLOCK - 4 :], rtol=1e-4, atol=1e-4)
 
 
 @torch.inference_mode()
@@ -90,10 +91,10 @@ def test_a_token_that_is_not_kept_leaves_no_trace():
 def test_attention_over_the_room_equals_attention_over_what_is_seen(dtype):
     generator = torch.Generator().manual_seed(0)
     query, keys, values = (
-        torch.randn(2, rows, 16, generator=generator).to(dtype) for rows in (3, 2 * BLOCK, 2 * BLOCK)
+        torch.randn(2, rows, 16, generator=generator).to(dtype) for rows in (3, 2 * CACHE_BLOCK, 2 * CACHE_BLOCK)
     )
-    seen = torch.arange(2 * BLOCK) < BLOCK + 70
-    mask = torch.zeros(2 * BLOCK, dtype=dtype).masked_fill(~seen, float("-inf"))
+    seen = torch.arange(2 * CACHE_BLOCK) < CACHE_BLOCK + 70
+    mask = torch.zeros(2 * CACHE_BLOCK, dtype=dtype).masked_fill(~seen, float("-inf"))
     ours = attend_over_room(query, keys, values, mask)
     expected = torch.nn.functional.scaled_dot_product_attention(query, keys[:, seen], values[:, seen])
     tolerance = 1e-5 if dtype == torch.float32 else 2e-2

@@ -2,7 +2,7 @@
 
 import pytest
 
-from llavacli_core.nn.cache import BLOCK
+from llavacli_core.sizes import CACHE_BLOCK
 from tests.parity.asking import assert_same
 from tests.reference import ANSWER_LENGTH, cases
 from tests.reference.cases import CLIPS, FILES, MIXED, MODES, PHOTO, ROUNDED, SEVERAL, SIZES, TURNS, WORDS, about
@@ -50,5 +50,5 @@ def test_greedy_ids_equal_the_references(base, case, engine, answer):
 def test_long_answers(base, case, engine, reference):
     """Long enough for the KV cache to grow while tokens are made."""
     expected = reference(base).answer(case, 96)
-    assert len(expected.prompt_ids) < BLOCK < len(expected.prompt_ids) + 80
+    assert len(expected.prompt_ids) < CACHE_BLOCK < len(expected.prompt_ids) + 80
     assert_same(engine(base), case, expected, 96)
