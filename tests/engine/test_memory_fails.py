@@ -1,11 +1,13 @@
 """Memory that gives out in the middle of an answer is an error with advice, and the next answer is none the worse."""
 
+import time
+
 import pytest
 import torch
 
 import llavacli_core as core
 from llavacli_core.engine import together
-from llavacli_core.engine.starting import Conversations
+from llavacli_core.engine.batch import Batch
 from llavacli_core.errors import OutOfMemory
 from llavacli_core.nn import cache
 from llavacli_core.nn.cache import LayerCache
@@ -106,19 +108,23 @@ def test_an_answer_that_was_put_aside_fails_to_start_again_and_waits_on(monkeypa
     engine = core.load("demo", device="cpu", dtype="float32")
     requests = several(4)
     alone = [finish(engine.generate(*request)) for request in requests]
-    crowded = Cramped(engine.network.step, lambda _, rows: len(rows) > 2)
-    monkeypatch.setattr(engine.network, "step", crowded)
-    started, starting = [], Conversations.start
+    failed, starting = [], Batch._start
 
-    def fails_again(self, group, *rest):
-        started.append(len(group))
-        if len(started) in (2, 3):  # what was put aside, twice
+    def is_full(_, rows):
+        time.sleep(0.05 * (len(rows) < 4 and not failed))  # until all four have come
+        return len(rows) > 3
+
+    def fails_again(self, starter, group, *rest):
+        """Twice, for what was put aside, while others run."""
+        if len(failed) < 2 and self.running and all(under.answering for under in group):
+            failed.append(group)
             raise OutOfMemory("no room")
-        return starting(self, group, *rest)
+        return starting(self, starter, group, *rest)
 
-    monkeypatch.setattr(Conversations, "start", fails_again)
+    monkeypatch.setattr(engine.network, "step", Cramped(engine.network.step, is_full))
+    monkeypatch.setattr(Batch, "_start", fails_again)
     last = answers(engine.batch(requests, rows=4))
-    assert len(started) > 3
+    assert failed
     assert [last[index].token_ids for index in range(4)] == [done.token_ids for done in alone]
 
 
