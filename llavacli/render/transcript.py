@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from llavacli.render.text import escaped
+from llavacli.repl.placeholders import placeholder
 from llavacli.sessions.records import Attachment
 
 if TYPE_CHECKING:
@@ -20,9 +21,9 @@ def write_transcript(conversation: Conversation, output: Output) -> None:
     blocks = [_heading(conversation)]
     if conversation.header.system:
         blocks.append(_quoted(f"[system] {conversation.header.system}"))
-    pictures = {"image": 0, "video": 0}
+    numbers = conversation.numbers()
     for turn in conversation.turns:
-        blocks.append("\n".join(_asked(turn, pictures)) if turn.role == "user" else _answered(turn))
+        blocks.append("\n".join(_asked(turn, numbers)) if turn.role == "user" else _answered(turn))
     for number, block in enumerate(blocks):
         text = escaped(block) if output.is_terminal else block
         if output.colored and (number == 0 or block.startswith(">")):
@@ -35,12 +36,11 @@ def _heading(conversation: Conversation) -> str:
     return f"{conversation.id}  {begun}  {conversation.header.model}"
 
 
-def _asked(turn: Turn, pictures: dict[str, int]) -> Iterator[str]:
-    """The user's words and pictures in order; `pictures` counts them over the whole conversation."""
+def _asked(turn: Turn, numbers: Iterator[int]) -> Iterator[str]:
+    """The user's words and pictures in order, with the numbers that they had in the chat."""
     for part in turn.parts:
         if isinstance(part, Attachment):
-            pictures[part.kind] += 1
-            yield _quoted(f"[{part.kind.capitalize()} #{pictures[part.kind]}] {part.name}{_measured(part)}")
+            yield _quoted(f"{placeholder(next(numbers), part.kind)} {part.name}{_measured(part)}")
         elif part.strip():
             yield _quoted(part.strip("\n"))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +33,7 @@ class Restored:
 def restored(conversation: records.Conversation, generation: GenerationOptions) -> Restored:
     """The turns of a conversation. A picture that is gone leaves its turn's words; one that has changed is shown."""
     made = Restored()
-    numbers = _numbers(conversation)
+    numbers = conversation.numbers()
     for row in conversation.turns:
         if row.role == "assistant" and made.turns:
             _answer(made.turns[-1], row)
@@ -93,15 +93,6 @@ def _answer(turn: Turn, row: records.Turn) -> None:
     turn.answer, turn.kept = core.Message("assistant", row.text), row
     reason = row.finish_reason
     turn.finish_reason = reason if reason in ("length", "interrupted") else "stop"  # type: ignore[assignment]
-
-
-def _numbers(conversation: records.Conversation) -> Iterator[int]:
-    """The attachments' numbers, in order; those that none was written down of are counted on."""
-    highest = 0
-    for attachment in (each for turn in conversation.turns for each in turn.attachments):
-        number = attachment.label if attachment.label is not None and attachment.label > 0 else highest + 1
-        highest = max(highest, number)
-        yield number
 
 
 def _attachment(row: records.Attachment, number: int, notices: list[str]) -> Attachment:

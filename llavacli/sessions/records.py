@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -98,6 +98,14 @@ class Conversation:
     updated: datetime
     header: Header
     turns: tuple[Turn, ...]
+
+    def numbers(self) -> Iterator[int]:
+        """The attachments' numbers, in order; those that none was written down of are counted on."""
+        highest = 0
+        for attachment in (each for turn in self.turns for each in turn.attachments):
+            number = attachment.label if attachment.label is not None and attachment.label > 0 else highest + 1
+            highest = max(highest, number)
+            yield number
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -94,7 +94,7 @@ def test_show(here: Run, store: Store) -> None:
     picture = Attachment(kind="image", name="a.png", width=4, height=3, tokens=5, marks=("box:1,2,3,4:red",))
     saved.add_user([picture, Attachment(kind="video", name="c.mp4", frames=(0, 5), tokens=9), "What?\nWhere?"])
     saved.add_assistant(answer("# A **cat**\n", finish_reason="length"))
-    saved.add_user([Attachment(kind="image", name="-")])
+    saved.add_user([Attachment(kind="image", name="-", label=4)])
     saved.add_assistant(answer("\x1b[2Jhalf", finish_reason="interrupted"))
     saved.add_user(["no answer yet"])
     shown = here("sessions", "show", (saved.id or "")[:-1]).stdout.decode()
@@ -102,9 +102,9 @@ def test_show(here: Run, store: Store) -> None:
     assert re.fullmatch(rf"{saved.id}  \d{{4}}-\d\d-\d\d \d\d:\d\d  org/name", heading)
     assert rest == (
         "\n> [system] Be brief.\n> Always.\n\n"
-        "> [Image #1] a.png (4x3, 5 tokens, marked box:1,2,3,4:red)\n> [Video #1] c.mp4 (2 frames, 9 tokens)\n"
+        "> [Image #1] a.png (4x3, 5 tokens, marked box:1,2,3,4:red)\n> [Video #2] c.mp4 (2 frames, 9 tokens)\n"
         "> What?\n> Where?\n\n"
-        "# A **cat**\n[cut at the longest length]\n\n> [Image #2] -\n\n\x1b[2Jhalf\n[interrupted]\n\n> no answer yet\n"
+        "# A **cat**\n[cut at the longest length]\n\n> [Image #4] -\n\n\x1b[2Jhalf\n[interrupted]\n\n> no answer yet\n"
     )
 
 
