@@ -89,11 +89,19 @@ def failure(error: BaseException) -> Failure:
     code = getattr(error, "code", None)
     if code in EXIT_CODES:
         of_source = isinstance(error, core.errors.InputError)
-        return Failure(code, str(error), getattr(error, "hint", None), of_source)
+        hint = getattr(error, "hint", None) or _where_set(getattr(error, "option", None))
+        return Failure(code, str(error), hint, of_source)
     if isinstance(error, MemoryError):
         return Failure("out_of_memory", "the computer's memory does not suffice", "try a smaller model or picture")
     what = f"{type(error).__name__}: {error}".rstrip(": ")
     return Failure("internal", f"unexpected fault: {what}", "run it again with --debug, and report what it prints")
+
+
+def _where_set(option: str | None) -> str | None:
+    """Where an option of the core may have been set: by a flag, in the environment or in a file."""
+    if option is None:
+        return None
+    return f"--{option.replace('_', '-')}, LLAVACLI_{option.upper()} or a config file sets it"
 
 
 def overall(failures: Sequence[Failure], asked: int) -> int:

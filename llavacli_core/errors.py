@@ -141,6 +141,10 @@ class OutOfMemory(CoreError):
 
 
 class BadOption(CoreError, ValueError):
-    """A parameter out of its range."""
+    """A parameter out of its range; `option` is its name, where it is one of `Sampling`."""
 
     code = "option"
+
+    def __init__(self, message: str, *, hint: str | None = None, option: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.option = option

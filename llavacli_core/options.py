@@ -18,19 +18,14 @@ def _within(
     if value is None:
         return
     if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)) or math.isnan(value):
-        raise BadOption(f"{name} must be a {'whole ' if whole else ''}number, not {value!r}", hint=_flag(name))
+        raise BadOption(f"{name} must be a {'whole ' if whole else ''}number, not {value!r}", option=name)
     if not low <= value <= high or (open_low and value == low):
         lowest, highest, given = (
             f"{number:g}" if isinstance(number, float) else str(number) for number in (low, high, value)
         )
         bound = f"above {lowest}" if open_low else f"at least {lowest}"
         ceiling = "" if high == math.inf else f" and at most {highest}"
-        raise BadOption(f"{name} must be {bound}{ceiling}, not {given}", hint=_flag(name))
-
-
-def _flag(name: str) -> str:
-    """Where a user of the command line has set it, by a flag, the environment or a file."""
-    return f"--{name.replace('_', '-')}, LLAVACLI_{name.upper()} or a config file sets it"
+        raise BadOption(f"{name} must be {bound}{ceiling}, not {given}", option=name)
 
 
 COLDEST = 1e-30  # scores divided by less are beyond float32
@@ -63,7 +58,7 @@ class Sampling:
         _within("max_tokens", self.max_tokens, 1, math.inf, whole=True)
         _within("temperature", self.temperature, 0, 100)
         if 0 < self.temperature < COLDEST:
-            raise BadOption(f"temperature is 0, which is greedy, or at least {COLDEST}", hint=_flag("temperature"))
+            raise BadOption(f"temperature is 0, which is greedy, or at least {COLDEST}", option="temperature")
         _within("top_p", self.top_p, 0, 1, open_low=True)
         _within("top_k", self.top_k, 1, math.inf, whole=True)
         _within("min_p", self.min_p, 0, 1)
@@ -76,7 +71,7 @@ class Sampling:
         _within("seed", self.seed, 0, 2**63 - 1, whole=True)
         object.__setattr__(self, "stop", (self.stop,) if isinstance(self.stop, str) else tuple(self.stop))
         if any(not text for text in self.stop):
-            raise BadOption("a stop string must not be empty", hint=_flag("stop"))
+            raise BadOption("a stop string must not be empty", option="stop")
 
 
 @dataclass(frozen=True, kw_only=True)

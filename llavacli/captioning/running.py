@@ -17,6 +17,7 @@ from llavacli.captioning.planning import Task
 from llavacli.captioning.provenance import Provenance
 from llavacli.captioning.tally import Tally
 from llavacli.failures import Failure, failure
+from llavacli.render.statistics import statistics
 from llavacli.signals import Stopper
 from llavacli.streams import Notes
 
@@ -64,9 +65,11 @@ class Run:
         self._keep(task, record, None, self.provenance.fingerprint(task.item, engine.info))
         self.tally.captioned += 1
         self.tally.cut += done.finish_reason == "length"
-        for warning in done.warnings:
+        if done.warnings or self.notes.verbose:
             self.bar.clear()
+        for warning in done.warnings:
             self.notes.warning(self.asker.about(task.item, warning))
+        self.notes.statistics(f"{task.item.picture.path}: {statistics(done)}")
 
     def _keep(self, task: Task, record: dict[str, Any], what: Failure | None, made_by: str | None) -> None:
         outcome = Outcome(item=task.item, record=record, failure=what, fingerprint=made_by)

@@ -57,7 +57,7 @@ class Tally:
         return line[:columns]
 
     def summary(self) -> str:
-        """The line at the end: `180 captioned, 20 failed (20 input_unreadable); 12.3 s, 14.6 pictures/s, ...`."""
+        """The line at the end: `180 captioned, 20 failed (20 input_unreadable); 12.3 s, 14.6 captions/s, ...`."""
         parts = [f"{self.captioned} captioned"]
         if self.cut:
             parts[0] += f" ({self.cut} cut by --max-tokens)"

@@ -27,8 +27,8 @@ class CaptionCommand(Command):
 def caption(
     paths: Paths = None,
     *,
-    options: CaptionOptions,
     model: ModelOptions,
+    options: CaptionOptions,
     generation: GenerationOptions,
     records: RecordOptions,
     terminal: TerminalOptions,

@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from llavacli.completion import mark_shapes
 from llavacli.render.text import escaped
 
 if TYPE_CHECKING:
     from prompt_toolkit.completion import CompleteEvent, Completer, Completion
     from prompt_toolkit.document import Document
 
-PATH_COMMANDS = ("image", "video", "save", "load", "export", "mark")
+PATH_COMMANDS = ("image", "video", "save", "load", "export")
 _SPECIAL = re.compile(r"[\s\\'\"()\[\]{}$&;*?!`<>|#]")
 _PATH_IN_TEXT = ("@", "./", "../", "~/", "/")
 
@@ -66,7 +67,10 @@ def offers(line: str, known: Known) -> Iterator[Offer]:
         yield from (Offer(model, word.start) for model in known.models(word.value))
         yield from _paths(word)
     elif name in ("drop", "show"):
-        yield from _named({str(each): name for each, name in known.attachments().items()}, word.value, word.start)
+        yield from _numbers(word, known)
+    elif name == "mark":
+        yield from _numbers(word, known) if number == 1 else ()
+        yield from (Offer(shape, word.start) for shape in mark_shapes(word.value))
     elif name == "help":
         yield from _named(known.commands, word.value.removeprefix("/"), word.start)
     elif name == "export" and number == 1:
@@ -100,6 +104,11 @@ def last_word(line: str) -> Word:
 def _named(names: Mapping[str, str], begun: str, start: int) -> Iterator[Offer]:
     """The names that begin so."""
     return (Offer(name, start, about) for name, about in names.items() if name.startswith(begun))
+
+
+def _numbers(word: Word, known: Known) -> Iterator[Offer]:
+    """Those of the attachments, with their names."""
+    return _named({str(each): name for each, name in known.attachments().items()}, word.value, word.start)
 
 
 def _setting(line: str, word: Word, number: int, known: Known) -> Iterator[Offer]:

@@ -87,6 +87,12 @@ def test_a_bad_picture_is_one_record_and_exit_code_3(ask: Run, photos: Path) -> 
     assert "2 captioned, 2 failed (1 input_missing, 1 input_unreadable)" in result.stderr.decode().splitlines()[-1]
 
 
+def test_verbose_tells_of_each_answer(ask: Run, photos: Path) -> None:
+    said = ask("caption", "-v", "photos", "-o", "out.jsonl").stderr.decode()
+    assert all(f"llavacli: photos/{name}: " in said for name in ("a2.png", "a10.png", "sub/c.jpg"))
+    assert "the first after" in said
+
+
 def test_all_bad_has_the_code_of_what_they_share(ask: Run, home: Path) -> None:
     result = ask("caption", "nope.png", "nor.png", script={"load": "fault"})
     assert (result.returncode, result.stdout) == (4, b"")

@@ -17,6 +17,16 @@ def test_every_error_of_the_core_has_an_exit_code() -> None:
     assert codes == set(EXIT_CODES)
 
 
+def test_an_option_out_of_range_is_told_with_where_it_may_be_set(ask: Run) -> None:
+    """By the terminal: the core, which has never seen one, names the option alone."""
+    with pytest.raises(core.errors.BadOption) as caught:
+        core.Sampling(min_p=2)
+    assert (caught.value.option, caught.value.hint) == ("min_p", None)
+    result = ask("describe", "a.png", "--min-p", "2", script={"load": "fault"})
+    assert result.returncode == 2
+    assert result.stderr.endswith(b"(hint: --min-p, LLAVACLI_MIN_P or a config file sets it)\n")
+
+
 @pytest.mark.parametrize(
     ("code", "exit_code"),
     [
