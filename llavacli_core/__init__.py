@@ -16,6 +16,7 @@ from llavacli_core.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from llavacli_core import errors as errors
+    from llavacli_core.budgets import memory_budgets as memory_budgets
     from llavacli_core.checkpoint.footprint import Footprint as Footprint
     from llavacli_core.checkpoint.footprint import Work as Work
     from llavacli_core.checkpoint.host import Room as Room
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from llavacli_core.engine.fit import check_memory as check_memory
     from llavacli_core.engine.fit import fit as fit
     from llavacli_core.engine.fit import fits as fits
-    from llavacli_core.engine.fit import memory_budgets as memory_budgets
     from llavacli_core.engine.fit import refuse_impossible as refuse_impossible
     from llavacli_core.engine.fit import settled_device as settled_device
     from llavacli_core.engine.fit import work_of as work_of
@@ -117,7 +117,7 @@ else:
         "check_memory": "engine.fit",
         "fit": "engine.fit",
         "fits": "engine.fit",
-        "memory_budgets": "engine.fit",
+        "memory_budgets": "budgets",
         "settled_device": "engine.fit",
         "refuse_impossible": "engine.fit",
         "work_of": "engine.fit",

@@ -31,7 +31,7 @@ class Budget:
         return int(free * self.share) if self.size is None and self.share is not None else self.size or 0
 
 
-def budgets(max_memory: MaxMemory) -> tuple[Budget, ...]:
+def memory_budgets(max_memory: MaxMemory) -> tuple[Budget, ...]:
     """Budgets as they are written, one for a device: a size, "DEVICE=SIZE", several of these, or a mapping."""
     found = [Budget(None if device is None else _device(device), *_size(size)) for device, size in _pairs(max_memory)]
     names = [budget.device for budget in found]

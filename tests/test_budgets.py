@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llavacli_core.budgets import Budget, budgets
+from llavacli_core.budgets import Budget, memory_budgets
 from llavacli_core.errors import BadOption
 
 GIB = 2**30
@@ -27,7 +27,7 @@ GIB = 2**30
     ],
 )
 def test_what_is_meant(written, expected):
-    assert list(budgets(written)) == expected
+    assert list(memory_budgets(written)) == expected
 
 
 @pytest.mark.parametrize(
@@ -40,19 +40,19 @@ def test_what_is_meant(written, expected):
 )
 def test_what_is_not(written):
     with pytest.raises(BadOption, match="max_memory"):
-        budgets(written)
+        memory_budgets(written)
 
 
 @given(st.text())
 def test_any_text_is_a_budget_or_an_error_of_ours(text):
     try:
-        found = budgets(text)
+        found = memory_budgets(text)
     except BadOption:
         return
     assert all(budget.size or budget.share for budget in found)
 
 
 def test_a_share_of_what_is_free():
-    (budget,) = budgets("cpu=25%")
+    (budget,) = memory_budgets("cpu=25%")
     assert budget.of(1000) == 250
-    assert budgets("25MB")[0].of(1000) == 25 * 10**6
+    assert memory_budgets("25MB")[0].of(1000) == 25 * 10**6

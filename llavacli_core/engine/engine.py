@@ -11,7 +11,7 @@ from typing import Literal
 
 import torch
 
-from llavacli_core.budgets import MaxMemory, budgets
+from llavacli_core.budgets import MaxMemory, memory_budgets
 from llavacli_core.checkpoint.load import load_network
 from llavacli_core.checkpoint.place import free_memory, memory_for
 from llavacli_core.checkpoint.quantize import quantization
@@ -192,7 +192,7 @@ def load(  # noqa: PLR0913 - a keyword for each flag
     these, or a mapping ({0: "20GiB", "cpu": "64GiB"}). Layers that do not fit are fetched when they are needed.
     """
     placement = Placement(
-        device=device, dtype=dtype, quantize=quantize, attention=attention, max_memory=budgets(max_memory)
+        device=device, dtype=dtype, quantize=quantize, attention=attention, max_memory=memory_budgets(max_memory)
     )
     started = time.perf_counter()
     refuse_impossible(model, placement, revision=revision, offline=offline)

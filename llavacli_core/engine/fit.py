@@ -9,10 +9,10 @@ take more. Elsewhere `checkpoint.spread` knows what can be laid out over several
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from os import PathLike
 
-from llavacli_core.budgets import Budget, MaxMemory, budgets
 from llavacli_core.checkpoint.files import CaptionerDescription, Description, describe
 from llavacli_core.checkpoint.footprint import Footprint, Form, Work, footprint, form_of, weigh
 from llavacli_core.checkpoint.host import Room, dtype_for, free_swap, host_memory, may_have_accelerator
@@ -102,15 +102,7 @@ def fits(
     processor: Processor | CaptionProcessor, work: Work | None = None, *, placement: Placement | None = None
 ) -> list[Fit]:
     """The same in each number format, and quantized, on the same device: the largest first."""
-    placement = Placement() if placement is None else placement
-    found = []
-    for dtype, quantize in CHOICES:
-        try:
-            choice = replace(placement, dtype=dtype, quantize=quantize)
-            found.append(_fit(processor.description, choice, work or Work()))
-        except BadOption:  # what this device does not compute
-            continue
-    return found
+    return _fits(processor.description, Placement() if placement is None else placement, work or Work())
 
 
 def best_fit(choices: Sequence[Fit], wanted: Fit) -> Fit | None:
@@ -133,14 +125,7 @@ def check_memory(processor: Processor | CaptionProcessor, work: Work, *, placeme
     found = fit(processor, work, placement=placement)
     if not found.fits:
         hint = advice(processor.description, placement or Placement(), work)
-        if found.obstacle is not None:
-            raise OutOfMemory(found.obstacle, hint=hint)
-        assert found.room is not None
-        raise OutOfMemory(
-            f"{processor.info.id} in {found.dtype} needs {gigabytes(found.footprint.total)} of {found.device} memory "
-            f"with this prompt, and {gigabytes(found.room.free)} are free",
-            hint=hint,
-        )
+        raise _too_large(found, processor.info.id, found.footprint.total, hint, when=" with this prompt")
     return found
 
 
@@ -152,29 +137,26 @@ def refuse_impossible(
     description = describe(located.folder)
     found = _fit(description, placement, Work())
     if found.impossible:
-        hint = advice(description, placement, Work())
-        if found.obstacle is not None:
-            raise OutOfMemory(found.obstacle, hint=hint)
-        assert found.room is not None
-        raise OutOfMemory(
-            f"{located.id} in {found.dtype} needs {gigabytes(found.footprint.least)} of {found.device} memory, "
-            f"and {gigabytes(found.room.free + found.swap)} are free",
-            hint=hint,
+        raise _too_large(
+            found, located.id, found.footprint.least, advice(description, placement, Work()), swap=found.swap
         )
+
+
+def _too_large(found: Fit, model: str, needed: int, hint: str, *, when: str = "", swap: int = 0) -> OutOfMemory:
+    """What a model that does not fit is told as."""
+    if found.obstacle is not None:
+        return OutOfMemory(found.obstacle, hint=hint)
+    assert found.room is not None
+    needs, free = f"{gigabytes(needed)} of {found.device} memory{when}", gigabytes(found.room.free + swap)
+    return OutOfMemory(f"{model} in {found.dtype} needs {needs}, and {free} are free", hint=hint)
 
 
 def advice(
     description: Description | CaptionerDescription, placement: Placement, work: Work, below: int | None = None
 ) -> str:
     """What would fit, in words; with `below`, only what takes less than so many bytes, which proved too much."""
-    found = []
-    for dtype, quantize in CHOICES:
-        try:
-            choice = _fit(description, replace(placement, dtype=dtype, quantize=quantize), work)
-        except BadOption:
-            continue
-        if choice.fits and (below is None or choice.footprint.total < below):
-            found.append(choice)
+    choices = _fits(description, placement, work)
+    found = [each for each in choices if each.fits and (below is None or each.footprint.total < below)]
     if not found and placement.max_memory:
         return "a larger --max-memory, or a smaller model"
     if not found:
@@ -184,14 +166,18 @@ def advice(
     return f"{choice.flags} needs {gigabytes(choice.footprint.total)}{slow}"
 
 
-def memory_budgets(max_memory: MaxMemory) -> tuple[Budget, ...]:
-    """What devices may take, as `load` is told it, for a `Placement`."""
-    return budgets(max_memory)
-
-
 def gigabytes(size: int) -> str:
     """Bytes in words, of a thousand MB each."""
     return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{max(1, round(size / 1e6))} MB"
+
+
+def _fits(description: Description | CaptionerDescription, placement: Placement, work: Work) -> list[Fit]:
+    """A description's network in each of the choices that its device computes."""
+    found = []
+    for dtype, quantize in CHOICES:
+        with suppress(BadOption):
+            found.append(_fit(description, replace(placement, dtype=dtype, quantize=quantize), work))
+    return found
 
 
 def _fit(description: Description | CaptionerDescription, placement: Placement, work: Work) -> Fit:
