@@ -35,7 +35,7 @@ from demo.evaluate import UNSEEN, other_marks, own_marks
 from demo.scenes import canvas, scene
 from llavacli_core.checkpoint.host import computes_bfloat16
 from llavacli_core.nn.bnb import Bnb8bit
-from llavacli_core.nn.product import has_tiles
+from llavacli_core.nn.product import has_amx
 from llavacli_core.nn.settling import TOKENS
 from llavacli_core.sizes import FIRST_WORDS
 
@@ -97,7 +97,7 @@ def products(report: Report, size: str, repeats: int) -> None:
     runs["as made"] = lambda: [each(rows[inputs][None]) for each, (_, inputs) in zip(made, shapes, strict=True)]
     seconds = alternate(runs, repeats)
     for quant, times in TIMES.items():
-        least = None if quant == "8bit" and has_tiles(torch.bfloat16) else times
+        least = None if quant == "8bit" and has_amx(torch.bfloat16) else times
         what = f"{size}, a layer's products, one row: {quant}"
         report.figure(what, seconds[quant], seconds[f"bnb-{quant}"], at_least=least, against="bitsandbytes")
         report.figure(what, seconds[quant], seconds["none"], against=str(dtype).removeprefix("torch."))

@@ -17,21 +17,21 @@ SCORE_BYTES = 8  # of eager attention: before and after the mask, or before and 
 
 
 def encoding(
-    config: EncoderConfig, tiles: int, itemsize: int, *, kept: int = 0, eager: bool = False, tiled: bool = False
+    config: EncoderConfig, tiles: int, itemsize: int, *, kept: int = 0, eager: bool = False, amx: bool = False
 ) -> int:
     """Bytes of a tower's widest moment, with so many tiles at once, and `kept` hidden states beside the last.
 
-    `tiled`: the processor multiplies by tiles, so that large matrices are sliced, too.
+    `amx`: the processor multiplies by tiles, so that large matrices are sliced, too.
     """
     if isinstance(config, SwinConfig):
         return max(_swin_stage(config, stage, tiles) for stage in range(len(config.depths))) * itemsize
     size, positions = config.hidden_size, config.num_positions * tiles
     scores = config.num_attention_heads * config.num_positions**2
     width = config.intermediate_size
-    within = _sliced(positions, size * width * itemsize, TOWER_SLICE if tiled else positions)
+    within = _sliced(positions, size * width * itemsize, TOWER_SLICE if amx else positions)
     attention, mlp = (
         8 * size * positions * itemsize,
-        (3 * size * positions + (3 if tiled else 2) * width * within) * itemsize,
+        (3 * size * positions + (3 if amx else 2) * width * within) * itemsize,
     )
     if config.relative_position_bias or config.shared_relative_position_bias:
         attention += 3 * scores * itemsize  # the shared one, the layer's, and their sum
@@ -48,7 +48,7 @@ def connecting(config: ModelConfig, tiles: int, itemsize: int) -> int:
 
 
 def prefilling(
-    config: DecoderConfig, length: int, past: int, itemsize: int, *, eager: bool = False, tiled: bool = False
+    config: DecoderConfig, length: int, past: int, itemsize: int, *, eager: bool = False, amx: bool = False
 ) -> int:
     """Bytes of the decoder's widest moment, for `length` positions at once behind `past` that are cached."""
     size, width = config.hidden_size, config.intermediate_size
@@ -58,7 +58,7 @@ def prefilling(
     repeated = 0 if queries == keys else 2 * queries  # kernels that know no groups get keys and values repeated
     attention = 3 * size + qkv + max(3 * queries, queries + 3 * keys, turned + repeated + 2 * queries + size)
     # Gate and up, stacked from two or computed as one; the activation; their product.
-    mlp = 4 * size * length + 4 * width * _sliced(length, 2 * width * size * itemsize, SLICE if tiled else length)
+    mlp = 4 * size * length + 4 * width * _sliced(length, 2 * width * size * itemsize, SLICE if amx else length)
     scores = SCORE_BYTES * config.num_attention_heads * length * (past + length) if eager else 0
     return max(attention * length * itemsize + scores, mlp * itemsize) + config.vocab_size * itemsize
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from llavacli_core.checkpoint.activations import batches, connecting, encoding, prefilling, widening
-from llavacli_core.checkpoint.host import has_tiles, orders, widens
+from llavacli_core.checkpoint.host import has_amx, reorders, widens
 from llavacli_core.checkpoint.parts import ITEMSIZES, Part, cache_bytes, parts_of
 from llavacli_core.config import CaptionerConfig, EncoderConfig, ModelConfig
 from llavacli_core.schemes import Scheme, quantizes
@@ -34,8 +34,8 @@ class Form:
     scheme: Scheme | None = None
     attention: str = "sdpa"
     widened: bool = False  # prompts in a 16-bit format are multiplied in float32, as `nn.product` has it
-    ordered: bool = False  # weights are put into oneDNN's order, one matrix after the other, as `nn.settling` has it
-    tiled: bool = False  # products are of tiles, and feed-forward parts go by slices, as `nn.slices` has it
+    reordered: bool = False  # weights are put into oneDNN's order, one matrix after the other, as `nn.settling` has it
+    amx: bool = False  # products are of tiles, and feed-forward parts go by slices, as `nn.slices` has it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,8 +120,8 @@ def form_of(device: str, dtype: str, scheme: Scheme | None, kernel: str) -> Form
         scheme=scheme,
         attention=attention,
         widened=on_cpu and widens(),
-        ordered=on_cpu and dtype == "bfloat16" and orders(),
-        tiled=on_cpu and dtype == "bfloat16" and has_tiles(),
+        reordered=on_cpu and dtype == "bfloat16" and reorders(),
+        amx=on_cpu and dtype == "bfloat16" and has_amx(),
     )
 
 
@@ -153,7 +153,9 @@ def _settling(config: ModelConfig | CaptionerConfig, form: Form) -> int:
     """The largest matrix that settles, which is there twice meanwhile: all but quantized ones, or those on disk."""
     plain = (part for part in parts_of(config) if form.scheme is None or not quantizes(f"{part.name}.weight"))
     settling = [
-        part for part in plain if form.ordered or (part.name.startswith("decoder.") and _is_mapped(part, config, form))
+        part
+        for part in plain
+        if form.reordered or (part.name.startswith("decoder.") and _is_mapped(part, config, form))
     ]
     sizes = [rows * cols for part in settling for rows, cols in part.weights.matrices]
     return max(sizes, default=0) * ITEMSIZES[form.dtype]
@@ -168,12 +170,12 @@ def _seen(config: ModelConfig | CaptionerConfig, form: Form, work: Work) -> tupl
         crossed = encoder.num_positions * cache_bytes(config, itemsize) * config.decoder.num_hidden_layers * tiles
         return (
             _pixels(encoder, tiles, form),
-            encoding(encoder, tiles, itemsize, eager=eager, tiled=form.tiled) + states,
+            encoding(encoder, tiles, itemsize, eager=eager, amx=form.amx) + states,
             crossed,
         )
     at_once = batches([work.tiles, *work.frames])
     kept = len(config.connector.vision_feature_layers) - 1
-    tower = encoding(config.vision, at_once, itemsize, kept=kept, eager=eager, tiled=form.tiled)
+    tower = encoding(config.vision, at_once, itemsize, kept=kept, eager=eager, amx=form.amx)
     features = (work.tiles + sum(work.frames)) * config.vision.num_positions * config.decoder.hidden_size * itemsize
     return (
         _pixels(config.vision, work.tiles + sum(work.frames), form),
@@ -187,7 +189,7 @@ def _prefilling(config: ModelConfig | CaptionerConfig, form: Form, work: Work) -
     itemsize = ITEMSIZES[form.dtype]
     if isinstance(config, CaptionerConfig):
         return config.decoder.vocab_size * (itemsize + 4)
-    plain = prefilling(config.decoder, work.prompt, 0, itemsize, eager=form.attention == "eager", tiled=form.tiled)
+    plain = prefilling(config.decoder, work.prompt, 0, itemsize, eager=form.attention == "eager", amx=form.amx)
     if form.widened and itemsize == 2:
         return max(plain, widening(config.decoder, work.prompt, itemsize))
     return plain

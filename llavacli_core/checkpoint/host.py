@@ -76,12 +76,12 @@ def widens() -> bool:
     return bool(flags := processor_flags()) and "avx512bw" not in flags
 
 
-def orders() -> bool:
+def reorders() -> bool:
     """Whether weights in bfloat16 are put into oneDNN's order once there are some words, as `nn.settling` does."""
     return "avx512bw" in (flags := processor_flags()) and "amx_tile" not in flags
 
 
-def has_tiles() -> bool:
+def has_amx() -> bool:
     """Whether products in bfloat16 are of tiles, as `nn.product` asks torch."""
     return "amx_tile" in processor_flags()
 

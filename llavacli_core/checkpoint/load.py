@@ -29,7 +29,7 @@ from llavacli_core.families.names import Table
 from llavacli_core.nn.encoder_decoder import EncoderDecoder
 from llavacli_core.nn.linear import Apart, Linear
 from llavacli_core.nn.llava import Llava
-from llavacli_core.nn.product import blocks
+from llavacli_core.nn.product import reorders
 from llavacli_core.nn.settling import Settling
 from llavacli_core.options import Placement
 from llavacli_core.schemes import BY_DEFAULT, Arithmetic, Scheme, scheme_for
@@ -89,7 +89,7 @@ def settleable(network: Llava | EncoderDecoder) -> list[Linear | Apart]:
     mapped from disk find no room; what is copied already takes no more.
     """
     decoder = network.decoder
-    ordered = blocks(decoder.embedding.weight.dtype)
+    ordered = reorders(decoder.embedding.weight.dtype)
     plain = decoder.embedding if ordered or decoder.head is not None else None
     layers = [
         layer

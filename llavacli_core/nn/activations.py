@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from llavacli_core.nn.product import has_tiles
+from llavacli_core.nn.product import has_amx
 
 
 def quick_gelu(x: Tensor) -> Tensor:
@@ -17,7 +17,7 @@ def quick_gelu(x: Tensor) -> Tensor:
     if x.requires_grad:
         return x * torch.sigmoid(1.702 * x)
     gate = (1.702 * x).sigmoid_()
-    if has_tiles(x.dtype) and x.is_cpu:
+    if has_amx(x.dtype) and x.is_cpu:
         return x * gate  # there a product in place takes twice as long (2.13)
     return gate.mul_(x)  # the same in fresh memory for one, which on a CPU is most of what it costs
 

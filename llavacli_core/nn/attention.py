@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from llavacli_core.nn.product import has_tiles, widens
+from llavacli_core.nn.product import has_amx, widens
 
 DECODED = 16  # queries of each row at most, where decoding asks
 # torch's CPU kernel scores keys by 512, also those that causality hides. With SLICE queries at a time, and their keys
@@ -99,7 +99,7 @@ def attend(
     if widens(query, length):
         mask = mask if mask is None or mask.dtype == torch.bool else mask.float()
         return attend(query.float(), key.float(), value.float(), mask, causal=causal, kernel=kernel).to(query.dtype)
-    sliced = causal and query.device.type == "cpu" and length in SLICED and not has_tiles(query.dtype)
+    sliced = causal and query.device.type == "cpu" and length in SLICED and not has_amx(query.dtype)
     if sliced and len(query) * heads > torch.get_num_threads():
         return _in_slices(query, key, value)
     return F.scaled_dot_product_attention(

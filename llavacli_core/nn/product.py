@@ -44,7 +44,7 @@ def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     rows = x.numel() // x.shape[-1]
     if weight.is_mkldnn or (x.dtype == torch.float32 and gains(x, weight, bias, rows=rows)):
         return _by_onednn(x, weight, bias)
-    if bias is not None and has_tiles(x.dtype) and x.is_cpu and not _learns(x, weight, bias):
+    if bias is not None and has_amx(x.dtype) and x.is_cpu and not _learns(x, weight, bias):
         return _by_onednn(x, weight, bias)  # `F.linear` copies the bias to every row before it multiplies
     if not widens(x, rows):
         return F.linear(x, weight, bias)
@@ -68,7 +68,7 @@ def gains(x: Tensor, weight: Tensor, bias: Tensor | None = None, *, rows: int = 
     """Whether their product is faster by oneDNN."""
     if not (rows <= FEW and weight.nbytes >= LARGE) and rows * weight.numel() < long():
         return False
-    if not weight.is_cpu or not computes(x.dtype):
+    if not weight.is_cpu or not prefers_onednn(x.dtype):
         return False
     return not _learns(x, weight, bias)
 
@@ -81,7 +81,7 @@ def _learns(*tensors: Tensor | None) -> bool:
 @cache
 def long() -> float:
     """Multiplications from which oneDNN repays its call by its speed alone, which a trial tells; with AVX-512 only."""
-    if torch.backends.cpu.get_cpu_capability() != "AVX512" or not computes(torch.float32):
+    if torch.backends.cpu.get_cpu_capability() != "AVX512" or not prefers_onednn(torch.float32):
         return math.inf
     x, weight = torch.ones(FEW, 256), torch.ones(256, 256)
     seconds = {way: min(_timed(way, x, weight) for _ in range(TRIALS)) for way in (F.linear, _by_onednn)}
@@ -96,18 +96,18 @@ def _timed(way: Callable[[Tensor, Tensor, None], Tensor], x: Tensor, weight: Ten
 
 
 @cache
-def computes(dtype: torch.dtype) -> bool:
+def prefers_onednn(dtype: torch.dtype) -> bool:
     """Whether oneDNN is the faster one for few rows in a format on this processor.
 
     With AMX, `mv` reads weights in bfloat16 as fast as memory gives them; without AVX-512, oneDNN has no such products.
     """
-    if dtype == torch.bfloat16 and (has_tiles(dtype) or not torch.ops.mkldnn._is_mkldnn_bf16_supported()):
+    if dtype == torch.bfloat16 and (has_amx(dtype) or not torch.ops.mkldnn._is_mkldnn_bf16_supported()):
         return False
     return dtype in (torch.bfloat16, torch.float32) and _is_there(dtype)
 
 
 @cache
-def has_tiles(dtype: torch.dtype) -> bool:
+def has_amx(dtype: torch.dtype) -> bool:
     """Whether this processor multiplies tiles of a format (AMX): so fast that memory is what counts."""
     return dtype == torch.bfloat16 and torch.cpu._is_amx_tile_supported() and _is_there(dtype)
 
@@ -118,17 +118,17 @@ def _is_there(dtype: torch.dtype) -> bool:
         return False
     ones = torch.ones(16, 16, dtype=dtype)
     try:
-        return bool((_by_onednn(ones, blocked(ones), ones[0]) == 17).all())
+        return bool((_by_onednn(ones, reordered(ones), ones[0]) == 17).all())
     except (AttributeError, RuntimeError):  # oneDNN switched off, or a torch without these operators
         return False
 
 
-def blocks(dtype: torch.dtype) -> bool:
+def reorders(dtype: torch.dtype) -> bool:
     """Whether weights of a format are to be put into oneDNN's order. In float32 that gains nothing."""
-    return dtype == torch.bfloat16 and computes(dtype)
+    return dtype == torch.bfloat16 and prefers_onednn(dtype)
 
 
-def blocked(weight: Tensor) -> Tensor:
+def reordered(weight: Tensor) -> Tensor:
     """A matrix [out, in] in oneDNN's order, which `product` alone can read."""
     return torch.ops.mkldnn._reorder_linear_weight(weight, 1)  # type: ignore[no-any-return]
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from llavacli_core.nn.linear import Apart, Linear
-from llavacli_core.nn.product import LARGE, blocked, blocks
+from llavacli_core.nn.product import LARGE, reordered, reorders
 from llavacli_core.sizes import FIRST_WORDS
 
 TOKENS = 16  # over which it is spread: all at once would be a pause in the middle of an answer
@@ -58,11 +58,11 @@ def _settled(weights: list[Tensor], *, mapped: bool) -> nn.Parameter | None:
     first = weights[0]
     if first.device.type != "cpu" or first.is_mkldnn or first.requires_grad:
         return None
-    ordered = blocks(first.dtype)
-    if not (ordered or mapped) or sum(weight.nbytes for weight in weights) < LARGE:
+    in_order = reorders(first.dtype)
+    if not (in_order or mapped) or sum(weight.nbytes for weight in weights) < LARGE:
         return None
-    if ordered:
-        one = blocked(torch.cat(weights) if len(weights) > 1 else first)
+    if in_order:
+        one = reordered(torch.cat(weights) if len(weights) > 1 else first)
     else:
         one = torch.cat(weights, out=in_large_pages(sum(map(len, weights)), first.shape[1], first.dtype))
     for weight in weights if mapped else ():

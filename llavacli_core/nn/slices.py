@@ -12,7 +12,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from llavacli_core.nn.product import has_tiles
+from llavacli_core.nn.product import has_amx
 from llavacli_core.sizes import SLICE, SMALL_MATRIX
 
 
@@ -36,4 +36,4 @@ def by_slices(part: Callable[[Tensor], Tensor], x: Tensor, widest: nn.Module, *,
 
 def _reads_lightly(matrix: Tensor) -> bool:
     """Whether reading a matrix costs little beside its products with a slice: in oneDNN's order, or by tiles."""
-    return matrix.is_mkldnn or has_tiles(matrix.dtype)
+    return matrix.is_mkldnn or has_amx(matrix.dtype)

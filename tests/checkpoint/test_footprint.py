@@ -44,10 +44,10 @@ def test_where_16_bits_are_multiplied_as_32():
 
 def test_where_products_are_of_tiles():
     if host.processor_flags():
-        assert host.has_tiles() == product.has_tiles(torch.bfloat16)
-        assert counted.form_of("cpu", "bfloat16", None, "sdpa").tiled == host.has_tiles()
-    assert not counted.form_of("cpu", "float32", None, "sdpa").tiled
-    assert not counted.form_of("cuda", "bfloat16", None, "sdpa").tiled
+        assert host.has_amx() == product.has_amx(torch.bfloat16)
+        assert counted.form_of("cpu", "bfloat16", None, "sdpa").amx == host.has_amx()
+    assert not counted.form_of("cpu", "float32", None, "sdpa").amx
+    assert not counted.form_of("cuda", "bfloat16", None, "sdpa").amx
 
 
 def test_the_largest_decoder_matrix_on_disk_is_there_twice_while_it_settles():
@@ -61,10 +61,10 @@ def test_the_largest_decoder_matrix_on_disk_is_there_twice_while_it_settles():
 
 def test_where_weights_are_put_into_another_order():
     if host.processor_flags():
-        assert host.orders() == product.blocks(torch.bfloat16)
-        assert counted.form_of("cpu", "bfloat16", None, "sdpa").ordered == host.orders()
-    assert not counted.form_of("cpu", "float32", None, "sdpa").ordered
-    assert not counted.form_of("cuda", "bfloat16", None, "sdpa").ordered
+        assert host.reorders() == product.reorders(torch.bfloat16)
+        assert counted.form_of("cpu", "bfloat16", None, "sdpa").reordered == host.reorders()
+    assert not counted.form_of("cpu", "float32", None, "sdpa").reordered
+    assert not counted.form_of("cuda", "bfloat16", None, "sdpa").reordered
 
 
 def test_the_largest_matrix_is_there_twice_while_it_is_put_in_order():
@@ -72,7 +72,7 @@ def test_the_largest_matrix_is_there_twice_while_it_is_put_in_order():
     plain = Form(device="cpu", dtype="bfloat16")
     few, many = Work(answer=counted.FIRST_WORDS), Work(answer=counted.FIRST_WORDS + 1)
     cached = footprint(LLAVA, plain, many).cache - footprint(LLAVA, plain, few).cache
-    for form, twice in ((plain, 0), (replace(plain, ordered=True), 2 * largest)):
+    for form, twice in ((plain, 0), (replace(plain, reordered=True), 2 * largest)):
         before, after = (counted._settling(LLAVA, each) for each in (plain, form))
         assert after - before == twice
         assert footprint(LLAVA, form, few) == footprint(LLAVA, plain, few)

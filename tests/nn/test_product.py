@@ -71,7 +71,7 @@ def test_only_many_rows_in_16_bits_on_a_cpu_are_widened():
     assert not product.widens(torch.zeros(64, 4, dtype=torch.bfloat16, device="meta"), 64)
 
 
-FORMATS = [format for format in (torch.float32, torch.bfloat16) if product.computes(format)]
+FORMATS = [format for format in (torch.float32, torch.bfloat16) if product.prefers_onednn(format)]
 by_onednn = pytest.mark.skipif(not FORMATS, reason="oneDNN does not compute on this processor, or not faster")
 
 
@@ -80,7 +80,7 @@ def format(request, monkeypatch):
     """A format in which small matrices, too, go by oneDNN, and into its order."""
     monkeypatch.setattr(settling, "LARGE", 0)
     monkeypatch.setattr(product, "LARGE", 0)
-    monkeypatch.setattr(settling, "blocks", product.computes)
+    monkeypatch.setattr(settling, "reorders", product.prefers_onednn)
     return request.param
 
 
@@ -106,17 +106,17 @@ def same(ours: torch.Tensor, plain: torch.Tensor) -> None:
     rows=st.sampled_from([(), (1,), (3,), (2, 5), (0,), (40,), (2, 90)]),
     bias=st.booleans(),
     format=st.sampled_from(FORMATS or [None]),
-    as_blocks=st.booleans(),
+    in_order=st.booleans(),
 )
-def test_onednn_makes_the_same_products(inputs, outputs, rows, bias, format, as_blocks):
+def test_onednn_makes_the_same_products(inputs, outputs, rows, bias, format, in_order):
     layer = filled(inputs, outputs, bias=bias, format=format)
     x, strided = drawn(*rows, inputs).to(format), drawn(inputs, 7).to(format).T
     expected = [nn.functional.linear(one, layer.weight, layer.bias) for one in (x, x.new_ones(inputs), strided)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(product, "LARGE", 0)
         patch.setattr(product, "long", int)
-        if as_blocks:
-            layer.weight = nn.Parameter(product.blocked(layer.weight), requires_grad=False)
+        if in_order:
+            layer.weight = nn.Parameter(product.reordered(layer.weight), requires_grad=False)
         for ours, plain in zip((layer(x), layer.row(x.new_ones(inputs)), layer(strided)), expected, strict=True):
             same(ours, plain)
 
@@ -193,7 +193,7 @@ def test_each_matrix_of_a_stack_makes_its_part(apart, bias):
 @pytest.mark.parametrize("format", [torch.float32, torch.float16, torch.bfloat16], ids=str)
 def test_what_is_mapped_settles_in_memory_and_what_is_not_stays(format, tmp_path, monkeypatch):
     monkeypatch.setattr(settling, "LARGE", 0)
-    monkeypatch.setattr(settling, "blocks", lambda _: False)
+    monkeypatch.setattr(settling, "reorders", lambda _: False)
     save_file({"gate": drawn(64, 96).to(format), "up": drawn(64, 96).to(format)}, tmp_path / "model.safetensors")
     views = open_weights(tmp_path / "model.safetensors")
     copied = filled(96, 64, 64, bias=False, format=format)
@@ -228,16 +228,21 @@ def test_layers_settle_after_the_first_words_some_with_each_token(monkeypatch):
 
 
 def test_where_there_is_no_room_layers_stay(monkeypatch):
+    tried = []
+
     def refuse(layer):
+        tried.append(layer)
         raise OSError("Cannot allocate memory")
 
     monkeypatch.setattr(settling, "settle", refuse)
-    waiting = Settling([Linear(1, 1, bias=False)])
-    for _ in range(settling.FIRST_WORDS + 1):
+    layers = [Linear(1, 1, bias=False) for _ in range(2)]
+    waiting = Settling(layers)
+    for _ in range(settling.FIRST_WORDS + 3):
         waiting.tick()
+    assert tried == layers
 
 
-@pytest.mark.skipif(not product.has_tiles(torch.bfloat16), reason="no tiles on this processor")
+@pytest.mark.skipif(not product.has_amx(torch.bfloat16), reason="no tiles on this processor")
 @pytest.mark.parametrize("rows", [0, 1, 3, 700])
 def test_a_bias_is_added_where_products_are_of_tiles(rows):
     layer = filled(96, 64, bias=True, format=torch.bfloat16)

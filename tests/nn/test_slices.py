@@ -46,7 +46,7 @@ def test_large_matrices_and_gradients_are_left_whole():
 
 @torch.inference_mode()
 def test_by_tiles_large_matrices_are_sliced_as_whoever_calls_wants(monkeypatch):
-    monkeypatch.setattr(slices, "has_tiles", lambda dtype: dtype == torch.bfloat16)
+    monkeypatch.setattr(slices, "has_amx", lambda dtype: dtype == torch.bfloat16)
     layer, seen = linear(2**16, 16).to(torch.bfloat16), []
     x = torch.randn(1, 4 * SLICE, 16).to(torch.bfloat16)
     for large in (SLICE, 2 * SLICE, 5 * SLICE):
@@ -54,7 +54,7 @@ def test_by_tiles_large_matrices_are_sliced_as_whoever_calls_wants(monkeypatch):
     assert seen == [SLICE] * 4 + [2 * SLICE] * 2 + [4 * SLICE]
 
 
-@pytest.mark.skipif(not product.blocks(torch.bfloat16), reason="no order of oneDNN's own on this processor")
+@pytest.mark.skipif(not product.reorders(torch.bfloat16), reason="no order of oneDNN's own on this processor")
 @torch.inference_mode()
 def test_large_matrices_in_onednns_order_are_sliced():
     layer, seen = linear(1024, 1024).to(torch.bfloat16).requires_grad_(requires_grad=False), []
@@ -62,11 +62,11 @@ def test_large_matrices_in_onednns_order_are_sliced():
     expected = layer(x)
     settle(layer)
 
-    def part(piece, blocked):
+    def part(piece, reordered):
         seen.append(len(piece))
-        return blocked(piece)
+        return reordered(piece)
 
-    for blocked in (layer, Apart(layer, [layer.weight])):
-        y = by_slices(partial(part, blocked=blocked), x, blocked)
+    for reordered in (layer, Apart(layer, [layer.weight])):
+        y = by_slices(partial(part, reordered=reordered), x, reordered)
         torch.testing.assert_close(y, expected, rtol=2e-2, atol=0.5)
     assert seen == [SLICE] * 4

@@ -110,13 +110,13 @@ def test_the_same_by_every_kernel(name, kernel, captioner, monkeypatch):
     assert bool(stand_in.calls) == (kernel == "flash")
 
 
-@pytest.mark.skipif(not product.computes(torch.float32), reason="oneDNN does not compute on this processor")
+@pytest.mark.skipif(not product.prefers_onednn(torch.float32), reason="oneDNN does not compute on this processor")
 @pytest.mark.parametrize("name", NAMES)
 def test_the_same_with_weights_in_blocks(name, captioner, monkeypatch):
     monkeypatch.setattr(settling, "LARGE", 0)
     monkeypatch.setattr(settling, "TOKENS", 1)
     for module in (settling, load):
-        monkeypatch.setattr(module, "blocks", product.computes)
+        monkeypatch.setattr(module, "blocks", product.prefers_onednn)
     engine, reference = captioner(name)
     for picture in PICTURES:
         for beams in (1, 3):

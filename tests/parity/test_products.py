@@ -15,7 +15,7 @@ from tests.reference.models import BASES
 
 pytestmark = [
     pytest.mark.parity,
-    pytest.mark.skipif(not product.computes(torch.float32), reason="oneDNN does not compute on this processor"),
+    pytest.mark.skipif(not product.prefers_onednn(torch.float32), reason="oneDNN does not compute on this processor"),
 ]
 
 
@@ -26,8 +26,8 @@ def blocking(monkeypatch):
     monkeypatch.setattr(settling, "TOKENS", 1)
     monkeypatch.setattr(product, "LARGE", 0)
     monkeypatch.setattr(product, "long", int)
-    monkeypatch.setattr(settling, "blocks", product.computes)
-    monkeypatch.setattr(load, "blocks", product.computes)
+    monkeypatch.setattr(settling, "blocks", product.prefers_onednn)
+    monkeypatch.setattr(load, "blocks", product.prefers_onednn)
 
 
 def in_blocks(decoder):
