@@ -97,7 +97,7 @@ def scene(width: int, height: int, rng: Generator) -> Scene:
     while shapes is None:
         shapes = _arrange(width, height, _cast(count, large, rng), ground, rng)
         large *= 0.85  # a crowd of large shapes may not fit
-    return Scene(width, height, ground, shapes, _finish(width, height, empty=count == 0, rng=rng))
+    return Scene(width, height, ground, shapes, _finish(empty=count == 0, rng=rng))
 
 
 @dataclass(frozen=True)
@@ -211,7 +211,7 @@ def _rotation(degrees: float) -> Array:
     return np.array(((cosine, sine), (-sine, cosine)))
 
 
-def _finish(width: int, height: int, *, empty: bool, rng: Generator) -> Finish:
+def _finish(*, empty: bool, rng: Generator) -> Finish:
     """Random traces: jagged edges at times, blur, noise and JPEG artefacts."""
     return Finish(
         supersample=int(rng.choice((1, 2, 3, 4), p=(0.12, 0.33, 0.33, 0.22))),

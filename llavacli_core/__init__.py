@@ -36,9 +36,9 @@ if TYPE_CHECKING:
     from llavacli_core.engine.fit import work_of as work_of
     from llavacli_core.engine.generate import Generation as Generation
     from llavacli_core.engine.info import ModelInfo as ModelInfo
-    from llavacli_core.engine.open import load_processor as load_processor
     from llavacli_core.engine.plan import Plan as Plan
     from llavacli_core.engine.processor import Processor as Processor
+    from llavacli_core.engine.processor_loading import load_processor as load_processor
     from llavacli_core.engine.request import Request as Request
     from llavacli_core.engine.scores import Scores as Scores
     from llavacli_core.engine.seen import SeenTiles as SeenTiles
@@ -127,7 +127,7 @@ else:
         "Plan": "engine.plan",
         "Processor": "engine.processor",
         "Request": "engine.request",
-        "load_processor": "engine.open",
+        "load_processor": "engine.processor_loading",
         "Scores": "engine.scores",
         "SeenTiles": "engine.seen",
         "tiles_as_seen": "engine.seen",

@@ -140,8 +140,8 @@ class DecoderConfig:
 
     @property
     def cache_size(self) -> int:
-        """Numbers that one position's keys and values are made of, in all layers."""
-        return 2 * self.num_hidden_layers * self.num_key_value_heads * self.head_dim
+        """Numbers that one position's keys and values are made of, in one layer."""
+        return 2 * self.num_key_value_heads * self.head_dim
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -239,8 +239,8 @@ class TextDecoderConfig:
 
     @property
     def cache_size(self) -> int:
-        """Numbers that one position's keys and values are made of, in all layers."""
-        return 2 * self.num_hidden_layers * self.hidden_size
+        """Numbers that one position's keys and values are made of, in one layer."""
+        return 2 * self.hidden_size
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ from llavacli import loading
 from llavacli.asking import ask_all
 from llavacli.failures import TOO_BIG, Failure
 from llavacli.options import OUTPUT, GenerationOptions, ModelOptions, TerminalOptions, flag, spelt
-from llavacli.render.doctor import Checkup, advised, report, shown
+from llavacli.render.doctor import Checkup, advised, as_text, report
 from llavacli.render.record import line
 from llavacli.request import Question, Request, grouped, question_of
 from llavacli.sources import named
@@ -64,7 +64,7 @@ def doctor(
             return code
         checkup = _checked(load(), asked, model, generation, together=together)
     found = report(core.environment(), checkup, output)
-    output.write(line(found) if json else shown(found))
+    output.write(line(found) if json else as_text(found))
     if checkup is None:
         core.settled_device(model.device)
     return TOO_BIG if checkup is not None and not checkup.wanted.fits else code

@@ -49,7 +49,7 @@ def _continues(character: str) -> bool:
     )
 
 
-def shown(text: str) -> str:
+def visible(text: str) -> str:
     """A model's text as it reaches the terminal: what could steer it is made visible, line ends included."""
     return escaped(text, lines=False)
 

@@ -82,7 +82,7 @@ def advised(model: str, flags: Sequence[str], sources: Sequence[str]) -> str:
     return pasted(["llavacli", "describe" if sources else "chat", "-m", model, *flags, *ends, *sources])
 
 
-def shown(found: Report) -> str:
+def as_text(found: Report) -> str:
     """The text: a line for each fact, then the table of forms."""
     lines = [*_environment(found)]
     if found["model"] is not None:

@@ -10,7 +10,7 @@ from llavacli.loading import model_name
 from llavacli.options import ModelOptions
 from llavacli.render.columns import bytes_of
 from llavacli.render.doctor import memory
-from llavacli.render.record import error, images, line, model, shown, unloaded, videos
+from llavacli.render.record import error, images, kinds_of, line, model, unloaded, videos
 from llavacli.render.text import escaped, heading
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def _costs(plan: Plan) -> list[str]:
     verdict = "does not fit"
     if room > 0:
         verdict = "fits" if room >= usage["max_tokens"] else f"fits, but an answer ends after {_count(room, 'token')}"
-    kinds = shown(plan["images"], plan["videos"])
+    kinds = kinds_of(plan["images"], plan["videos"])
     prompt = f"{_count(usage['prompt_tokens'], 'token')}, {usage['image_tokens']} of them for {kinds}"
     return [
         *lines,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from llavacli.render.cells import shown
+from llavacli.render.cells import visible
 from llavacli.render.wrapping import Fragment
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Code:
 
     def line(self, text: str) -> list[Fragment]:
         """A line, without its end, in pieces of one style."""
-        text = shown(text.expandtabs(TAB))
+        text = visible(text.expandtabs(TAB))
         if self._lexer is None or len(text) > LONGEST:
             return [(text, "")]
         return _highlighted(self._tokens(self._lexer, f"{text}\n"), text)

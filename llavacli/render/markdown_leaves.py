@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from llavacli.render.cells import shown
+from llavacli.render.cells import visible
 from llavacli.render.markdown_code import Code
 from llavacli.render.markdown_inline import Inline
 from llavacli.render.markdown_line import END, Line, begins_tag
@@ -211,7 +211,7 @@ class Leaves:
         self._lines.line([("    ", ""), *leaf.code.line(text)])
 
     def _as_it_is(self, text: str) -> None:
-        self._lines.line([(shown(text.expandtabs(4)), "")])
+        self._lines.line([(visible(text.expandtabs(4)), "")])
 
     def _table_row(self, table: Table) -> Waiting[bool]:
         mark = yield from self._source.peek()
@@ -273,7 +273,7 @@ class Leaves:
         yield from self._line.end()
         begin()
         self._leaf = Fence(mark, len(marks), self._line.indent, Code(info, color=self._color))
-        self._lines.line([(shown(marks + info.strip()), DIM)])
+        self._lines.line([(visible(marks + info.strip()), DIM)])
         return True
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from llavacli.render.cells import shown
+from llavacli.render.cells import visible
 from llavacli.render.wrapping import BOLD, CODE, DIM, ITALIC, STRIKE, UNDERLINE, Fragment, Sink
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ class Words:
     def add(self, text: str, style: str = "") -> None:
         """Go on with the word."""
         if text:
-            self.words[-1].append((shown(text), style))
+            self.words[-1].append((visible(text), style))
 
     def space(self) -> None:
         """End the word."""

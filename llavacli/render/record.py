@@ -144,7 +144,7 @@ def videos(names: Sequence[str], seen: Sequence[core.SeenVideo]) -> list[dict[st
     return [{**asdict(video), "source": name} for name, video in zip(names, seen, strict=True)]
 
 
-def shown(images: Sequence[object], videos: Sequence[object]) -> str:
+def kinds_of(images: Sequence[object], videos: Sequence[object]) -> str:
     """What a prompt's image tokens are for, in words."""
     return " and ".join(kind for kind, seen in (("pictures", images), ("clips", videos)) if seen)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llavacli.render.record import shown
+from llavacli.render.record import kinds_of
 
 if TYPE_CHECKING:
     import llavacli_core as core
@@ -15,7 +15,7 @@ def statistics(done: core.Done) -> str:
     usage, timing = done.usage, done.timing
     first = timing.prepare + timing.vision + timing.prefill
     speed = f" ({usage.completion_tokens / timing.decode * 1e3:.1f} tokens/s)" if timing.decode > 0 else ""
-    seen = shown(done.images, done.videos)
+    seen = kinds_of(done.images, done.videos)
     known = [f"{usage.image_tokens} for {seen}"] if seen else []
     known += [f"{usage.cached_tokens} cached"] if usage.cached_tokens else []
     of_them = f" ({', '.join(known)})" if known else ""

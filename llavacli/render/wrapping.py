@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from llavacli.render.cells import cells, full_at, may_break, painted, shown
+from llavacli.render.cells import cells, full_at, may_break, painted, visible
 
 BOLD, DIM, ITALIC, UNDERLINE, STRIKE, CODE = "1", "2", "3", "4", "9", "36"
 USUAL = 80  # columns of a terminal that does not say how many it has
@@ -78,7 +78,7 @@ class Lines:
 
     def add(self, text: str, style: str = "") -> None:
         """Go on with the word; characters of Chinese and the like are words of their own."""
-        text = shown(text)
+        text = visible(text)
         if not text:
             return
         before, start = self._last, 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from llavacli.failures import UsageError
 from llavacli.repl.turns import Attachment, Notice, Turn
@@ -16,10 +16,10 @@ ContextPolicy = Literal["error", "drop-oldest"]
 
 def policy_in(text: str) -> ContextPolicy:
     """What is to happen to a turn that does not fit."""
-    policies: dict[str, ContextPolicy] = {"error": "error", "drop-oldest": "drop-oldest"}
-    if text not in policies:
+    policy = next((policy for policy in get_args(ContextPolicy) if policy == text), None)
+    if policy is None:
         raise UsageError(f"context is error or drop-oldest, not {text!r}", hint="e.g. /set context drop-oldest")
-    return policies[text]
+    return policy  # type: ignore[no-any-return]
 
 
 def messages_of(turns: Sequence[Turn], system: str | None) -> list[core.Message]:

@@ -19,7 +19,7 @@ class Indicator:
 
     def __init__(self, output: Output, word: str) -> None:
         self._output = output
-        self._word = word
+        self._word, self._every = word, 1.0
         self._lock = threading.RLock()  # Ctrl-Z's handler may come while this thread has it
         self._ended = threading.Event()
         self._shown = False
@@ -29,9 +29,9 @@ class Indicator:
         """Begin to wait."""
         threading.Thread(target=self._tell, daemon=True).start()
 
-    def say(self, word: str) -> None:
-        """Tell this from now on. Takes no lock, since a signal's handler may call it."""
-        self._word = word
+    def say(self, word: str, *, every: float) -> None:
+        """Tell this from now on, each so many seconds. Takes no lock, since a signal's handler may call it."""
+        self._word, self._every = word, every
 
     def erase(self) -> None:
         """Take the word away, for good. After this nothing more is written."""
@@ -39,14 +39,14 @@ class Indicator:
         self.hide()
 
     def hide(self) -> None:
-        """Take the word away, until the next second."""
+        """Take the word away, until it is told again."""
         with self._lock:
             if self._shown:
                 self._output.write(ERASE)
                 self._shown = False
 
     def _tell(self) -> None:
-        """Write the word anew each second; what does not fit into a line is not written at all."""
+        """Write the word again and again; what does not fit into a line is not written at all."""
         wait = PATIENCE
         while not self._ended.wait(wait):
             text = f"{self._word} {time.monotonic() - self._began:.0f} s"
@@ -54,7 +54,7 @@ class Indicator:
                 if not self._ended.is_set() and len(text) < columns():
                     self._output.write(f"{ERASE}{dim(text, self._output)}")
                     self._shown = True
-            wait = 0.2 if self._word.startswith("stop") else 1.0
+            wait = self._every
 
 
 @contextmanager

@@ -90,7 +90,8 @@ def _mark(conversation: Conversation, arguments: Sequence[str], screen: Screen) 
     specs = arguments[1:] if numbered else arguments
     if not specs:
         raise UsageError("/mark needs a mark to draw", hint=MARK)
-    marks = () if [spec.lower() for spec in specs] in ([word] for word in OFF) else tuple(map(core.Mark.parse, specs))
+    off = len(specs) == 1 and specs[0].lower() in OFF
+    marks = () if off else tuple(map(core.Mark.parse, specs))
     marked = album.mark(conversation, attachment, marks)
     screen.note(f"{marked.label} is marked {' '.join(map(str, marks))}" if marks else f"{marked.label} has no marks")
     return None

@@ -12,11 +12,11 @@ SEPARATOR = " · "
 
 @dataclass(frozen=True, kw_only=True)
 class Status:
-    """What the line tells. `total` is None for a model that does not say how much it takes."""
+    """What the line tells."""
 
     model: str
     used: int
-    total: int | None
+    total: int
     speed: float | None  # tokens per second of the last answer
     waiting: int  # attachments that the next turn will carry
 
@@ -35,8 +35,7 @@ def status_line(status: Status, width: int) -> str:
 def _parts(status: Status) -> Iterator[tuple[str, str]]:
     """The parts from left to right."""
     yield "model", escaped(status.model, lines=False)
-    total = "" if status.total is None else f"/{status.total:,}"
-    yield "context", f"{status.used:,}{total} tokens"
+    yield "context", f"{status.used:,}/{status.total:,} tokens"
     if status.speed is not None:
         yield "speed", f"{status.speed:.3g} tokens/s" if status.speed < 100 else f"{status.speed:.0f} tokens/s"
     if status.waiting:

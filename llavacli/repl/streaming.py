@@ -6,7 +6,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Protocol
 
 from llavacli.render.statistics import statistics
-from llavacli.render.text import escaped
+from llavacli.render.text import LastNewlines, escaped
 from llavacli.repl.indicator import Indicator, indicated
 from llavacli.repl.turns import Notice
 from llavacli.signals import Stopper
@@ -60,7 +60,7 @@ def show(answering: Answering, view: View, stopper: Stopper) -> core.Done:
     with indicated(view.output, THINKING, wanted=view.spins) as indicator, closing(answering):
 
         def stop() -> None:
-            indicator.say(STOPPING)
+            indicator.say(STOPPING, every=0.2)
             answering.stop()
 
         view.watch(indicator)
@@ -106,14 +106,11 @@ class AsItIs:
     """Pieces as they come, but for what could steer the terminal, and for newlines at the end."""
 
     def __init__(self) -> None:
-        self._newlines = ""
+        self._newlines = LastNewlines()
 
     def push(self, text: str) -> str:
         """The piece; newlines wait until more follows."""
-        text = self._newlines + text
-        kept = text.rstrip("\n")
-        self._newlines = text[len(kept) :]
-        return escaped(kept)
+        return escaped(self._newlines.push(text))
 
     def finish(self) -> str:
         """The end of the line."""

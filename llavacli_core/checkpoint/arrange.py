@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from llavacli_core.checkpoint.layout import MEMORY, Layout
+from llavacli_core.checkpoint.parts import BEHIND, block_of
 from llavacli_core.checkpoint.sizes import schemes_of
 from llavacli_core.checkpoint.weights import Plan
 from llavacli_core.nn.decoder import Decoder
@@ -18,7 +19,6 @@ from llavacli_core.schemes import Scheme
 
 Fill = Callable[[nn.Module, Plan, Callable[[str], torch.device]], None]  # a network, its weights, and where they go
 
-BLOCK = "decoder.blocks."
 PAGE = 4096
 
 
@@ -27,7 +27,7 @@ def arrange(network: nn.Module, plan: Plan, layout: Layout, fill: Fill, scheme: 
 
     `scheme` is what `fill` quantizes in.
     """
-    residents = {target: stored for target, stored in plan.items() if _index(target.name) < layout.residents}
+    residents = {target: stored for target, stored in plan.items() if block_of(target.name) < layout.residents}
     fill(network, residents, lambda name: device_of(name, layout))
     decoder = network.get_submodule("decoder")
     if isinstance(decoder, Decoder):
@@ -39,19 +39,15 @@ def arrange(network: nn.Module, plan: Plan, layout: Layout, fill: Fill, scheme: 
 
 def device_of(name: str, layout: Layout) -> torch.device:
     """Where a parameter lies."""
-    if name.startswith(BLOCK):
-        return canonical(layout.blocks[_index(name)])
-    return canonical(layout.last if name.startswith(("decoder.norm.", "decoder.head.")) else layout.first)
+    block = block_of(name)
+    if block >= 0:
+        return canonical(layout.blocks[block])
+    return canonical(layout.last if name.startswith(BEHIND) else layout.first)
 
 
 def canonical(device: str) -> torch.device:
     """A device as tensors name theirs: mps is mps:0."""
     return torch.device(device, 0) if device == "mps" else torch.device(device)
-
-
-def _index(name: str) -> int:
-    """The layer that a parameter belongs to; -1: to none."""
-    return int(name.removeprefix(BLOCK).partition(".")[0]) if name.startswith(BLOCK) else -1
 
 
 def _invite(
@@ -62,7 +58,7 @@ def _invite(
     fetches: list[Fetch] = []
     schemes: list[frozenset[str]] = []
     for index, home in enumerate(layout.guests, start=layout.residents):
-        own = {target: stored for target, stored in plan.items() if _index(target.name) == index}
+        own = {target: stored for target, stored in plan.items() if block_of(target.name) == index}
         schemes.append(schemes_of(network, own, scheme))
         fetch = partial(_filled, decoder.blocks[index].eval(), index, own, device, fill)
         fetches.append(partial(_copied, _kept(fetch()), device) if home == MEMORY else fetch)

@@ -21,6 +21,8 @@ from llavacli_core.config import (
 )
 
 ITEMSIZES = {"float32": 4, "bfloat16": 2, "float16": 2}
+BLOCK = "decoder.blocks."
+BEHIND = ("decoder.norm.", "decoder.head.")  # what follows the last block
 
 MatrixBytes = Callable[[int, int], int]  # what a matrix [out, in] takes as a quantization stores it
 
@@ -73,9 +75,14 @@ def parts_of(config: ModelConfig | CaptionerConfig, *, whole: bool = False) -> l
     ]
 
 
+def block_of(name: str) -> int:
+    """The decoder's block that a parameter belongs to; -1: to none."""
+    return int(name.removeprefix(BLOCK).partition(".")[0]) if name.startswith(BLOCK) else -1
+
+
 def cache_bytes(config: ModelConfig | CaptionerConfig, itemsize: int) -> int:
     """Bytes of one position's keys and values in one block of the decoder."""
-    return config.decoder.cache_size // config.decoder.num_hidden_layers * itemsize
+    return config.decoder.cache_size * itemsize
 
 
 def _linear(cols: int, *rows: int, bias: bool) -> Weights:
@@ -178,7 +185,7 @@ def _decoder(config: DecoderConfig) -> list[Part]:
     )
     return [
         Part("decoder.embedding", Weights(others=config.vocab_size * size)),
-        *(Part(f"decoder.blocks.{index}", block) for index in range(config.num_hidden_layers)),
+        *(Part(f"{BLOCK}{index}", block) for index in range(config.num_hidden_layers)),
         Part("decoder.norm", Weights(others=size)),
         *_head(config),
     ]
@@ -203,7 +210,7 @@ def _text_decoder(config: TextDecoderConfig) -> list[Part]:
         Part("decoder.positions", Weights(others=places * size)),
         Part("decoder.token_types", Weights(others=config.token_types * size)),
         Part("decoder.embedding_norm", Weights(others=2 * size * config.embedding_norm)),
-        *(Part(f"decoder.blocks.{index}", block) for index in range(config.num_hidden_layers)),
+        *(Part(f"{BLOCK}{index}", block) for index in range(config.num_hidden_layers)),
         Part("decoder.norm", Weights(others=2 * size * config.final_norm)),
         Part("decoder.transform", Weights() if config.head_act is None else transform),
         *_head(config),

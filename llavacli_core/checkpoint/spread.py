@@ -9,7 +9,7 @@ import torch
 from llavacli_core.budgets import Budget
 from llavacli_core.checkpoint.footprint import Form, Work, working
 from llavacli_core.checkpoint.layout import Layout, Needs, lay_out
-from llavacli_core.checkpoint.parts import ITEMSIZES, cache_bytes
+from llavacli_core.checkpoint.parts import BEHIND, ITEMSIZES, block_of, cache_bytes
 from llavacli_core.checkpoint.place import free_memory
 from llavacli_core.config import CaptionerConfig, ModelConfig
 from llavacli_core.errors import BadOption
@@ -17,7 +17,6 @@ from llavacli_core.options import Placement
 
 FREE_SHARE = 0.9  # of what is free, where nobody says how much; allocators leave gaps
 POSITIONS = 4096  # of a conversation that room is kept for, or as many as the model has
-BLOCK, LAST = "decoder.blocks.", ("decoder.norm.", "decoder.head.")
 
 
 def spread(
@@ -50,9 +49,9 @@ def needs_of(config: ModelConfig | CaptionerConfig, form: Form, sizes: Mapping[s
     if isinstance(config, CaptionerConfig):
         blocks = []
     for name, size in sizes.items():
-        if blocks and name.startswith(BLOCK):
-            blocks[int(name.removeprefix(BLOCK).partition(".")[0])] += size
-        elif blocks and name.startswith(LAST) and not decoder.tie_word_embeddings:
+        if blocks and (block := block_of(name)) >= 0:
+            blocks[block] += size
+        elif blocks and name.startswith(BEHIND) and not decoder.tie_word_embeddings:
             last += size
     work = roomy(config)
     return Needs(

@@ -26,7 +26,7 @@ def tied_as_stored(
     tied = head is None or (stated and (embedding is None or _equal(head, embedding)))
     if tied == stated:
         return config
-    if isinstance(config, CaptionerConfig):
+    if isinstance(config, CaptionerConfig):  # the same for both, but a type checker must know which
         return replace(config, decoder=replace(config.decoder, tie_word_embeddings=tied))
     return replace(config, decoder=replace(config.decoder, tie_word_embeddings=tied))
 

@@ -19,7 +19,7 @@ from llavacli_core.engine.sampling import Chooser
 from llavacli_core.engine.scheduler import Scheduler
 from llavacli_core.engine.settled import Settled
 from llavacli_core.engine.starting import Started, Starter
-from llavacli_core.engine.starts import Group, Starts
+from llavacli_core.engine.starts import Launch, Starts
 from llavacli_core.engine.together import Answering, Together
 from llavacli_core.engine.transcript import Transcript
 from llavacli_core.errors import CoreError, OutOfMemory
@@ -113,22 +113,22 @@ class Batch:
             else:
                 self.scheduler.admit(under.ready.index, under.ready.room)
                 self.starts.add(under)
-        group = self._next_group()
-        if group is not None:
-            start = group.outcome.result
-            if isinstance(group.outcome.exception(), OutOfMemory):  # there may be room when nothing else is computed
-                start = partial(self._start, self.starter, group.members, group.shared)
-            yield from self._started(group.members, group.shared, start)
+        launch = self._next_launch()
+        if launch is not None:
+            start = launch.outcome.result
+            if isinstance(launch.outcome.exception(), OutOfMemory):  # there may be room when nothing else is computed
+                start = partial(self._start, self.starter, launch.members, launch.shared)
+            yield from self._started(launch.members, launch.shared, start)
         elif self.running:
             yield from self._step()
 
-    def _next_group(self) -> Group[Underway] | None:
+    def _next_launch(self) -> Launch[Underway] | None:
         """Requests that may run from now on: started by the helper, or here if there is none or few run."""
         room = self.rows - len(self.running) if self.running else sys.maxsize
         idle = not self.running and not self.starts.waiting
-        group = self.starts.take(room, IDLE if idle else 0)
-        if group is not None or (self.starts.is_helped and len(self.running) > FEW * self.rows):
-            return group
+        launch = self.starts.take(room, IDLE if idle else 0)
+        if launch is not None or (self.starts.is_helped and len(self.running) > FEW * self.rows):
+            return launch
         return self.starts.start(min(room, self.rows))
 
     def serve(self, ahead: Ahead[Any, Ready | Numbered], stopped: Stopped) -> Generator[Numbered]:

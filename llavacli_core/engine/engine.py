@@ -13,6 +13,7 @@ import torch
 
 from llavacli_core.budgets import MaxMemory, memory_budgets
 from llavacli_core.checkpoint.load import load_network
+from llavacli_core.checkpoint.parts import cache_bytes
 from llavacli_core.checkpoint.place import free_memory, memory_for
 from llavacli_core.checkpoint.quantize import quantization
 from llavacli_core.engine import serving
@@ -21,8 +22,8 @@ from llavacli_core.engine.fit import advice, fit, refuse_impossible, work_of
 from llavacli_core.engine.generate import Generation, Stopped, answer
 from llavacli_core.engine.info import ModelInfo
 from llavacli_core.engine.memory import Memory
-from llavacli_core.engine.open import open_processor
 from llavacli_core.engine.processor import Processor
+from llavacli_core.engine.processor_loading import open_processor
 from llavacli_core.engine.request import Request
 from llavacli_core.engine.runner import Caption, Conversation, Runner
 from llavacli_core.engine.scores import Scores, score
@@ -168,9 +169,8 @@ class Engine:
 
     def positions_in(self, share: float) -> int:
         """How many positions' keys and values such a share of what is free would hold, wherever these lie."""
-        config, weight = self.network.config.decoder, next(self.network.parameters())
+        size = cache_bytes(self.network.config, next(self.network.parameters()).itemsize)
         layers = Counter(cache_devices(self.network))
-        size = config.cache_size // config.num_hidden_layers * weight.itemsize
         return min(int(free_memory(device) * share) // (size * count) for device, count in layers.items())
 
 

@@ -13,8 +13,8 @@ from llavacli_core.checkpoint.files import CaptionerDescription, Description, de
 from llavacli_core.checkpoint.parts import parts_of
 from llavacli_core.config import CaptionerConfig, ModelConfig
 from llavacli_core.engine.captions import CaptionProcessor
-from llavacli_core.engine.open import open_processor
 from llavacli_core.engine.processor import choose_template
+from llavacli_core.engine.processor_loading import open_processor
 from llavacli_core.errors import BrokenModel, ModelMissing, TemplateError
 from llavacli_core.geometry import grid_for, image_tokens, video_tokens
 from llavacli_core.hub.headers import Header, count_parameters, read_header

@@ -31,7 +31,7 @@ Kind = TypeVar("Kind", bound=Admitted)
 Start = Callable[[Starter, Sequence[Kind], int], Started]  # by a starter, requests that share so many positions
 
 
-class Group(Generic[Kind]):
+class Launch(Generic[Kind]):
     """Requests that are started together, and what came of it."""
 
     def __init__(self, members: Sequence[Kind], shared: int) -> None:
@@ -58,7 +58,7 @@ class Starts(Generic[Kind]):
         self._admitted: list[Kind] = []
         self._is_helping = False
         self._help_given: Future[None] | None = None
-        self._done: deque[Group[Kind]] = deque()
+        self._done: deque[Launch[Kind]] = deque()
         # A pool's thread, for its tasks end by themselves: what is left lying keeps no process from ending.
         self._helper = None if helper is None else (ThreadPoolExecutor(1, "helper"), helper)
 
@@ -86,7 +86,7 @@ class Starts(Generic[Kind]):
                 pool, starter = self._helper
                 self._help_given = pool.submit(self._help, starter, torch.get_num_threads())
 
-    def take(self, room: int, wait: float = 0) -> Group[Kind] | None:
+    def take(self, room: int, wait: float = 0) -> Launch[Kind] | None:
         """A group that the helper has started, if it has `room` at most, waiting so many seconds for one; else None."""
         with self._changed:
             self._changed.wait_for(lambda: self._done or not self._is_helping, wait)
@@ -94,13 +94,13 @@ class Starts(Generic[Kind]):
                 self._help_given.result()  # raises what should never happen, rather than wait for it for ever
             return self._done.popleft() if self._done and len(self._done[0].members) <= room else None
 
-    def start(self, room: int) -> Group[Kind] | None:
+    def start(self, room: int) -> Launch[Kind] | None:
         """Start a group of `room` at most in this thread; None where the helper has taken them all."""
         with self._changed:
-            group = self._next(self._starter, room)
-        if group is not None:
-            group.start(self._start, self._starter)
-        return group
+            launch = self._next(self._starter, room)
+        if launch is not None:
+            launch.start(self._start, self._starter)
+        return launch
 
     def __enter__(self) -> Starts[Kind]:
         return self
@@ -114,31 +114,31 @@ class Starts(Generic[Kind]):
         if self._helper is not None:
             self._helper[0].shutdown()
 
-    def _next(self, starter: Starter, room: int) -> Group[Kind] | None:
+    def _next(self, starter: Starter, room: int) -> Launch[Kind] | None:
         """Some of the admitted that are best started together."""
         if not self._admitted:
             return None
         groups = starter.groups([each.request for each in self._admitted])
         best = next(group for group in groups if 0 in group.members)  # that of the oldest, for nobody waits for ever
         places = best.members[:room]
-        group = Group([self._admitted[place] for place in places], best.shared)
+        launch = Launch([self._admitted[place] for place in places], best.shared)
         self._admitted = [each for place, each in enumerate(self._admitted) if place not in places]
-        return group
+        return launch
 
     def _help(self, starter: Starter, threads: int) -> None:
         """Start what is admitted, until nothing is left."""
         torch.set_num_threads(threads)  # which each thread has for itself
-        while (group := self._next_or_rest(starter)) is not None:
-            group.start(self._start, starter)
+        while (launch := self._next_or_rest(starter)) is not None:
+            launch.start(self._start, starter)
             with self._changed:
-                self._done.append(group)
+                self._done.append(launch)
                 self._changed.notify_all()
 
-    def _next_or_rest(self, starter: Starter) -> Group[Kind] | None:
+    def _next_or_rest(self, starter: Starter) -> Launch[Kind] | None:
         """The helper's next group; None ends its task."""
         with self._changed:
-            group = self._next(starter, self._at_once)
-            if group is None:
+            launch = self._next(starter, self._at_once)
+            if launch is None:
                 self._is_helping = False
                 self._changed.notify_all()
-            return group
+            return launch

@@ -42,9 +42,7 @@ def visible_from(
     if min(places) == length - 1:
         return None
     positions = torch.tensor(places, device=device)[:, None] + start
-    distance = positions - torch.arange(start + length, device=device)
-    mask = distance >= 0 if window is None else (distance >= 0) & (distance < window)
-    return mask[:, None, None]
+    return ~hidden(positions - torch.arange(start + length, device=device), window)[:, None, None]
 
 
 def visible_among(present: Tensor, queries: int, window: int | None) -> Tensor:
@@ -55,9 +53,12 @@ def visible_among(present: Tensor, queries: int, window: int | None) -> Tensor:
     """
     keys = present.shape[1]
     places = torch.arange(keys, device=present.device)
-    distance = places[keys - queries :, None] - places
-    mask = distance >= 0 if window is None else (distance >= 0) & (distance < window)
-    return mask & present.bool()[:, None, None]
+    return ~hidden(places[keys - queries :, None] - places, window) & present.bool()[:, None, None]
+
+
+def hidden(distance: Tensor, window: int | None) -> Tensor:
+    """Whether a query sees nothing of keys so far behind it: those ahead, and those out of a sliding window."""
+    return distance < 0 if window is None else (distance < 0) | (distance >= window)
 
 
 def attend(

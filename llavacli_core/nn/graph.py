@@ -85,8 +85,3 @@ def record_cuda(run: Run, device: torch.device) -> Run:
         with torch.cuda.graph(graph, stream=side, capture_error_mode="thread_local"):
             run()
     return graph.replay
-
-
-def run_again(run: Run, device: torch.device) -> Run:
-    """The same without a graph: for devices that have none, and tests."""
-    return run

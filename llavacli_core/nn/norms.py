@@ -25,7 +25,7 @@ class RMSNorm(nn.Module):
         return F.rms_norm(x, self.shape, self.weight, self.eps)
 
     def _by_slices(self, x: Tensor) -> Tensor:
-        """The same, some positions at a time: torch makes several tensors of x's size in float32."""
+        """The same, some positions at a time: torch makes several tensors of x's size in float32. As `RowNorm`."""
         (size,) = self.shape
         root, floor = size**0.5, torch.tensor((self.eps * size) ** 0.5, device=x.device)
         y = x.new_empty(x.shape)
@@ -35,6 +35,23 @@ class RMSNorm(nn.Module):
             length = torch.linalg.vector_norm(wide, dim=-1, keepdim=True)
             target.copy_(wide * torch.hypot(length, floor).reciprocal_().mul_(root)).mul_(self.weight)
         return y
+
+
+class RowNorm:
+    """RMSNorm in four operations, where torch's own takes seven on a CPU.
+
+    rms(x) = sqrt((|x|^2 + eps D) / D) = hypot(|x|, sqrt(eps D)) / sqrt(D), and the last root goes into the weight.
+    """
+
+    def __init__(self, norm: RMSNorm) -> None:
+        size = norm.weight.shape[0]
+        self.weight: Tensor = norm.weight * float(size**0.5)
+        self.floor = torch.tensor((norm.eps * size) ** 0.5, device=norm.weight.device)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """[..., D] -> [..., D]; the length is summed in float32 whatever the format."""
+        length: Tensor = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=torch.float32)
+        return (x * self.weight).div_(torch.hypot(length, self.floor))
 
 
 class LayerNorm(nn.Module):

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Sequence
 import torch
 from torch import Tensor
 
+from llavacli_core.nn.attention import hidden
 from llavacli_core.nn.rotary import Rotary
 from llavacli_core.sizes import CACHE_BLOCK
 
@@ -99,9 +100,8 @@ class Rows:
         if count == 1 and min(self.lengths) + 1 == span and (window is None or span <= window):
             return None
         distance = self.places(count)[..., None] - torch.arange(span, device=self.device)  # [R, T, S]
-        hidden = distance < 0 if window is None else (distance < 0) | (distance >= window)
-        mask = torch.zeros_like(distance, dtype=self.layers[0][0].dtype).masked_fill_(hidden, float("-inf"))
-        return mask[:, None]
+        mask = torch.zeros_like(distance, dtype=self.layers[0][0].dtype)
+        return mask.masked_fill_(hidden(distance, window), float("-inf"))[:, None]
 
     def write(self, layer: int, keys: Tensor, values: Tensor) -> Pair:
         """Put each row's next T keys and values, [R, T, K, C], in their places; views of all so far, [R, K, S, C]."""

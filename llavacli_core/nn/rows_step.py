@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 
 from llavacli_core.nn.attention import attend
+from llavacli_core.nn.norms import RowNorm
 from llavacli_core.nn.rows import Rows
-from llavacli_core.nn.step import Arithmetic, Product, RowNorm
+from llavacli_core.nn.step import Arithmetic, Product
 
 if TYPE_CHECKING:
     from llavacli_core.nn.decoder import Decoder

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from llavacli_core.nn.attention import hidden
 from llavacli_core.nn.cache import KVCache
 from llavacli_core.nn.step import Arithmetic, of_one
 from llavacli_core.sizes import CACHE_BLOCK
@@ -57,8 +58,8 @@ class StaticStep(Arithmetic):
 
     def _mask(self, distance: Tensor, window: int | None) -> Tensor:
         """What is added to the scores of keys so far back, [S]: 0, or -inf to those ahead or out of the window."""
-        hidden = distance < 0 if window is None else (distance < 0) | (distance >= window)
-        return torch.zeros_like(distance, dtype=self.embedding.dtype).masked_fill_(hidden, float("-inf"))
+        mask = torch.zeros_like(distance, dtype=self.embedding.dtype)
+        return mask.masked_fill_(hidden(distance, window), float("-inf"))
 
 
 def attend_over_room(query: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from llavacli_core.nn.attention import attend
 from llavacli_core.nn.cache import KVCache
-from llavacli_core.nn.norms import RMSNorm
+from llavacli_core.nn.norms import RMSNorm, RowNorm
 from llavacli_core.nn.product import LARGE
 
 if TYPE_CHECKING:
@@ -25,23 +25,6 @@ if TYPE_CHECKING:
     from llavacli_core.nn.linear import Linear
 
 Product = Callable[[Tensor], Tensor]
-
-
-class RowNorm:
-    """RMSNorm in four operations, where torch's own takes seven on a CPU.
-
-    rms(x) = sqrt((|x|^2 + eps D) / D) = hypot(|x|, sqrt(eps D)) / sqrt(D), and the last root goes into the weight.
-    """
-
-    def __init__(self, norm: RMSNorm) -> None:
-        size = norm.weight.shape[0]
-        self.weight: Tensor = norm.weight * float(size**0.5)
-        self.floor = torch.tensor((norm.eps * size) ** 0.5, device=norm.weight.device)
-
-    def __call__(self, x: Tensor) -> Tensor:
-        """[..., D] -> [..., D]; the length is summed in float32 whatever the format."""
-        length: Tensor = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=torch.float32)
-        return (x * self.weight).div_(torch.hypot(length, self.floor))
 
 
 @dataclass(frozen=True, slots=True)

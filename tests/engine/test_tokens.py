@@ -8,7 +8,8 @@ import pytest
 import llavacli_core as core
 from llavacli_core.engine import memory
 from llavacli_core.engine.memory import Memory
-from llavacli_core.nn.graph import StepGraph, run_again
+from llavacli_core.nn.graph import StepGraph
+from tests.graphless import run_again
 
 CIRCLES = core.Image("examples/shapes.png")
 QUESTION = [core.Message("user", [CIRCLES, "Describe this image in detail."])]

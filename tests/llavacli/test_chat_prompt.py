@@ -116,7 +116,8 @@ def test_the_status_line_leaves_out_what_does_not_fit() -> None:
     assert status_line(status, 30) == "org/name · 2 attached"
     assert status_line(status, 4) == "org/"
     assert (
-        status_line(Status(model="a\x1b[2J", used=0, total=None, speed=None, waiting=0), 80) == "a\\x1b[2J · 0 tokens"
+        status_line(Status(model="a\x1b[2J", used=0, total=4096, speed=None, waiting=0), 80)
+        == "a\\x1b[2J · 0/4,096 tokens"
     )
 
 

@@ -116,7 +116,7 @@ def test_the_same_with_weights_in_blocks(name, captioner, monkeypatch):
     monkeypatch.setattr(settling, "LARGE", 0)
     monkeypatch.setattr(settling, "TOKENS", 1)
     for module in (settling, load):
-        monkeypatch.setattr(module, "blocks", product.prefers_onednn)
+        monkeypatch.setattr(module, "reorders", product.prefers_onednn)
     engine, reference = captioner(name)
     for picture in PICTURES:
         for beams in (1, 3):

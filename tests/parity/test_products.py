@@ -26,8 +26,8 @@ def blocking(monkeypatch):
     monkeypatch.setattr(settling, "TOKENS", 1)
     monkeypatch.setattr(product, "LARGE", 0)
     monkeypatch.setattr(product, "long", int)
-    monkeypatch.setattr(settling, "blocks", product.prefers_onednn)
-    monkeypatch.setattr(load, "blocks", product.prefers_onednn)
+    monkeypatch.setattr(settling, "reorders", product.prefers_onednn)
+    monkeypatch.setattr(load, "reorders", product.prefers_onednn)
 
 
 def in_blocks(decoder):
