@@ -1,4 +1,4 @@
-"""The flags that commands share, each written once; every flag is also `LLAVACLI_<OPTION>` in the environment."""
+"""The flags that commands share, each written once; most are also `LLAVACLI_<OPTION>` in the environment."""
 
 from __future__ import annotations
 

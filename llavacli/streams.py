@@ -1,4 +1,4 @@
-"""The three standard streams: data to stdout as bytes, notes to stderr in single lines, pictures from stdin."""
+"""The streams that are written: data to stdout as bytes, notes to stderr in single lines."""
 
 from __future__ import annotations
 

@@ -27,6 +27,7 @@ from llavacli.render.record import unloaded
 from llavacli.request import question_of
 from llavacli.signals import Stopper
 from llavacli.streams import Notes, OutputError
+from llavacli.terminal import notes_of
 
 if TYPE_CHECKING:
     import llavacli_core as core
@@ -45,7 +46,7 @@ def caption_all(
     stopper: Stopper,
 ) -> int:
     """Caption every picture in files and folders; the exit code."""
-    notes = Notes(quiet=terminal.quiet, verbose=terminal.verbose, debug=terminal.debug, color=terminal.color)
+    notes = notes_of(terminal)
     if records.tokens and not (records.json or outputs.holds_records(options.output)):
         raise UsageError("--tokens adds to records, and none were asked for", hint="add --json, or -o FILE.jsonl")
     rows, shard, question = _rows(options.batch), parse(options.shard), question_of(generation, [])

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -19,6 +19,7 @@ from llavacli.request import question_of
 from llavacli.signals import Stopper
 from llavacli.sources import STDIN, Source, unreadable
 from llavacli.streams import Notes, Output
+from llavacli.terminal import streams
 
 if TYPE_CHECKING:
     from llavacli.repl.conversation import Conversation
@@ -89,9 +90,7 @@ def chat(
       printf 'What is this?\\nWhat colour is it?\\n' | llavacli chat --json cat.jpg
     """
     accessible = chatting.accessible or os.environ.get("ACCESSIBLE", "0") not in ("", "0")
-    color = "never" if accessible else terminal.color
-    notes = Notes(quiet=terminal.quiet, verbose=terminal.verbose, debug=terminal.debug, color=color)
-    output = Output(color)
+    notes, output = streams(replace(terminal, color="never") if accessible else terminal)
     _check(sources or [], chatting, records)
     from llavacli.sessions.store import Store
 

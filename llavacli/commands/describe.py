@@ -20,6 +20,7 @@ from llavacli.request import Question, Request, grouped, question_of, refuse_mar
 from llavacli.signals import Stopper
 from llavacli.sources import named
 from llavacli.streams import Notes, Output
+from llavacli.terminal import streams
 
 if TYPE_CHECKING:
     import llavacli_core as core
@@ -65,8 +66,7 @@ def describe(
       llavacli describe --json *.jpg > answers.jsonl
       cat cat.jpg | llavacli describe -
     """
-    notes = Notes(quiet=terminal.quiet, verbose=terminal.verbose, debug=terminal.debug, color=terminal.color)
-    output = Output(terminal.color)
+    notes, output = streams(terminal)
     if records.tokens and not records.json:
         raise UsageError("--tokens adds to records, and none were asked for", hint="add --json")
     question = question_of(generation, marks.mark or [])

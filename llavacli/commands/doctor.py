@@ -17,7 +17,7 @@ from llavacli.render.doctor import Checkup, advised, as_text, report
 from llavacli.render.record import line
 from llavacli.request import Question, Request, grouped, question_of
 from llavacli.sources import named
-from llavacli.streams import Notes, Output
+from llavacli.terminal import streams
 
 if TYPE_CHECKING:
     import llavacli_core as core
@@ -51,8 +51,7 @@ def doctor(
     """
     import llavacli_core as core
 
-    notes = Notes(quiet=terminal.quiet, verbose=terminal.verbose, debug=terminal.debug, color=terminal.color)
-    output = Output(terminal.color)
+    notes, output = streams(terminal)
     question = question_of(generation, [])
     checkup, code = None, 0
     if model.model or sources:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -28,8 +27,8 @@ from llavacli.pulling import (
     to_fetch,
 )
 from llavacli.render.columns import bytes_of
-from llavacli.render.text import escaped
-from llavacli.streams import Notes, Output
+from llavacli.streams import Notes
+from llavacli.terminal import agreed, streams
 
 HELP = """List, describe, fetch, check and remove models in the Hugging Face Hub's shared cache.
 
@@ -104,7 +103,7 @@ def ls(
     import llavacli_core as core
     from llavacli.render.models import list_aliases, list_models
 
-    notes, output = _streams(terminal)
+    notes, output = streams(terminal)
     if cache_dir is not None and not os.path.isdir(os.path.expanduser(cache_dir)):
         notes.warning(f"--cache-dir {cache_dir}: there is no such folder")
     models = list(core.list_models(cache_dir))
@@ -138,7 +137,7 @@ def info(
     import llavacli_core as core
     from llavacli.render.models import write_sheet
 
-    _, output = _streams(terminal)
+    _, output = streams(terminal)
     name = os.path.expanduser(model)
     sheet = core.load_sheet(name, revision=revision, offline=offline, cache=cache_dir)
     about: dict[str, Any] = {"to_fetch": None, "pull": None, "prompt": None}
@@ -165,7 +164,7 @@ def pull(models: Models, *, pulling: PullOptions, terminal: TerminalOptions) -> 
         raise UsageError("one --local-dir for several models", hint="pull them one by one")
     if pulling.local_dir is not None and pulling.cache_dir is not None:
         raise UsageError("--local-dir and --cache-dir are two places", hint="give one of them")
-    notes, output = _streams(terminal)
+    notes, output = streams(terminal)
     return _each(models, lambda model: pull_one(model, pulling, notes, output), notes)
 
 
@@ -192,7 +191,7 @@ def verify(
 
     if local_dir is not None and len(models) > 1:
         raise UsageError("one --local-dir for several models", hint="check them one by one")
-    notes, output = _streams(terminal)
+    notes, output = streams(terminal)
 
     def check(model: str) -> Failure | None:
         plan = core.plan_verification(
@@ -223,7 +222,7 @@ def rm(models: Models, *, removal: RemovalOptions, terminal: TerminalOptions) ->
     """
     import llavacli_core as core
 
-    notes, output = _streams(terminal)
+    notes, output = streams(terminal)
     plans = [core.plan_removal(name, revision=removal.revision, cache=removal.cache_dir) for name in models]
     plans = list({(plan.repository, plan.commits): plan for plan in plans}.values())
     for plan in plans:
@@ -234,18 +233,13 @@ def rm(models: Models, *, removal: RemovalOptions, terminal: TerminalOptions) ->
     if removal.dry_run:
         notes.note(f"this would remove {what} and free {freed}")
         return 0
-    if not removal.yes and not _agreed(f"remove {what} and free {freed}?", notes):
+    if not removal.yes and not agreed(f"remove {what} and free {freed}?", notes):
         notes.note("nothing removed")
         return 0
     for plan in plans:
         plan.run()
     notes.note(f"removed {what}: {freed} freed")
     return 0
-
-
-def _streams(terminal: TerminalOptions) -> tuple[Notes, Output]:
-    notes = Notes(quiet=terminal.quiet, verbose=terminal.verbose, debug=terminal.debug, color=terminal.color)
-    return notes, Output(terminal.color)
 
 
 def _each(models: Sequence[str], do: Callable[[str], Failure | None], notes: Notes) -> int:
@@ -262,14 +256,6 @@ def _each(models: Sequence[str], do: Callable[[str], Failure | None], notes: Not
             notes.error(failed, cause)
             failures.append(failed)
     return overall(failures, len(models))
-
-
-def _agreed(question: str, notes: Notes) -> bool:
-    """Whether the user agrees; where there is nobody to ask, only --yes is agreement."""
-    if sys.__stdin__ is None or not sys.__stdin__.isatty() or not notes.is_terminal:
-        raise UsageError("there is no terminal to ask on", hint="add --yes to remove them all the same")
-    notes.raw(f"llavacli: {escaped(question, lines=False)} [y/N] ")
-    return sys.__stdin__.readline().strip().lower() in ("y", "yes")
 
 
 MODELS = subgroup("models", HELP, (ls, info, pull, verify, rm))

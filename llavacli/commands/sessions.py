@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,7 +17,8 @@ from llavacli.failures import UsageError
 from llavacli.options import OUTPUT, TerminalOptions, flag
 from llavacli.render.record import line
 from llavacli.render.text import escaped
-from llavacli.streams import Notes, Output
+from llavacli.streams import Output
+from llavacli.terminal import agreed, can_ask, streams
 from llavacli.writing import write_file
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def ls(*, limit: Limit = None, json: Json = False, terminal: TerminalOptions) ->
     from llavacli.render.listing import list_summaries
     from llavacli.sessions.store import Store
 
-    notes, output = _streams(terminal)
+    notes, output = streams(terminal)
     listed = Store.open().list()
     if not listed:
         notes.note("no conversations are kept yet")
@@ -129,7 +129,7 @@ def show(id_: Id = None, *, json: Json = False, terminal: TerminalOptions) -> in
     from llavacli.render.transcript import write_transcript
     from llavacli.sessions.document import document
 
-    _, output = _streams(terminal)
+    _, output = streams(terminal)
     conversation = _chosen(id_)
     if json:
         output.write(line(document(conversation)))
@@ -152,7 +152,7 @@ def search(words: Words, *, limit: Limit = None, json: Json = False, terminal: T
 
     if not "".join(words).strip():
         raise UsageError("there is nothing to search for", hint="name some words of a turn, or of a picture's name")
-    notes, output = _streams(terminal)
+    notes, output = streams(terminal)
     most = _most(limit, output, json=json)
     hits = Store.open().search(" ".join(words), limit=None if most is None else most + 1)
     if not hits:
@@ -175,7 +175,7 @@ def export(id_: Id = None, *, exporting: ExportOptions, terminal: TerminalOption
     from llavacli.sessions.document import document
     from llavacli.sessions.export import markdown
 
-    _, stdout = _streams(terminal)
+    _, stdout = streams(terminal)
     path = None if exporting.output in (None, "-") else exporting.output
     if path is not None:
         _refuse(path, force=exporting.force)
@@ -200,7 +200,7 @@ def rm(ids: Ids = None, *, removal: RemovalOptions, terminal: TerminalOptions) -
     """
     from llavacli.sessions.store import Store
 
-    notes, _ = _streams(terminal)
+    notes, _ = streams(terminal)
     if sum((bool(ids), removal.all, removal.older_than is not None)) != 1:
         raise UsageError("nothing says which to remove, or too much", hint="give ids, or --older-than 30d, or --all")
     store = Store.open()
@@ -209,17 +209,13 @@ def rm(ids: Ids = None, *, removal: RemovalOptions, terminal: TerminalOptions) -
         notes.note("nothing to remove")
         return 0
     what = f"{len(chosen)} conversations" if len(chosen) > 1 else f"conversation {chosen[0].id} ({chosen[0].title})"
-    if not removal.yes and not _agreed(f"remove {what}?", notes, is_named=bool(ids)):
+    named = bool(ids) and not can_ask(notes)  # one by one, which is agreement enough where there is nobody to ask
+    if not (removal.yes or named or agreed(f"remove {what}?", notes)):
         notes.note("nothing removed")
         return 0
     store.remove([each.id for each in chosen])
     notes.note(f"removed {what}")
     return 0
-
-
-def _streams(terminal: TerminalOptions) -> tuple[Notes, Output]:
-    notes = Notes(quiet=terminal.quiet, verbose=terminal.verbose, debug=terminal.debug, color=terminal.color)
-    return notes, Output(terminal.color)
 
 
 def _most(limit: int | None, output: Output, *, json: bool) -> int | None:
@@ -266,16 +262,6 @@ def _ago(age: str) -> datetime:
         return now() - timedelta(hours=int(match[1]) * HOURS[match[2]])
     except OverflowError:
         raise UsageError(f"--older-than {age}: before the calendar begins", hint="write it as 30d") from None
-
-
-def _agreed(question: str, notes: Notes, *, is_named: bool) -> bool:
-    """Whether the user agrees. Where there is nobody to ask, naming conversations one by one is agreement enough."""
-    if sys.__stdin__ is None or not sys.__stdin__.isatty() or not notes.is_terminal:
-        if not is_named:
-            raise UsageError("there is no terminal to ask on", hint="add --yes to remove them all the same")
-        return True
-    notes.raw(f"llavacli: {escaped(question, lines=False)} [y/N] ")
-    return sys.__stdin__.readline().strip().lower() in ("y", "yes")
 
 
 SESSIONS = subgroup("sessions", HELP, (ls, show, search, export, rm))

@@ -91,7 +91,13 @@ def _exported(conversation: Conversation, form: str) -> str:
 
 
 TABLE = (
-    Command(name="save", form="[FILE]", most=1, help="Write the conversation to a file that /load reads.", run=_save),
+    Command(
+        name="save",
+        form="[FILE]",
+        most=1,
+        help="Write the conversation to a file for /load, or tell its id.",
+        run=_save,
+    ),
     Command(name="load", form="ID|FILE", least=1, most=1, help="Go on with another conversation.", run=_load),
     Command(name="export", form="md|json [FILE]", least=1, most=2, help="Show or write the conversation.", run=_export),
 )

@@ -1,7 +1,8 @@
 """Drafts: how an answer may go on, guessed from how answers decoded with it went on behind the same last words.
 
 Captions of one folder have much in common, and a step that reads a row's keys and values for one token reads them for
-four as well. The network checks each guess, so that what is said is what it says without.
+four as well. The network checks each guess, so that what is said is what it says without: in float32 always, in 16 bits
+unless two words nearly tie.
 Saxena 2023 (prompt lookup) copies from one prompt; here every answer of a run is counted.
 """
 

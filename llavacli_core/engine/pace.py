@@ -1,6 +1,6 @@
 """Which of two ways of decoding makes more tokens a second, which depends on network, device and text.
 
-It is found by the clock, and decides on speed alone: both ways choose the same tokens.
+It is found by the clock, and decides on speed alone: both ways choose the same tokens (in 16 bits, but for near ties).
 """
 
 from __future__ import annotations

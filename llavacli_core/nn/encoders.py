@@ -10,7 +10,7 @@ Encoder = VisionTransformer | Swin  # both: (pixels [N, 3, H, W], trace) -> [N, 
 
 
 def build_encoder(config: EncoderConfig, kernel: str) -> Encoder:
-    """The whole network, its weights uninitialised; `kernel` is how attention is computed: sdpa or eager."""
+    """The whole network, its weights uninitialised; `kernel` is how attention is computed: sdpa, flash or eager."""
     if isinstance(config, SwinConfig):
         return Swin(config, kernel=kernel)
     return VisionTransformer(config, depth=config.num_hidden_layers, kernel=kernel)

@@ -20,7 +20,7 @@ from llavacli_core.sizes import TILES_AT_ONCE
 
 
 class Llava(nn.Module):
-    """All the LLaVAs. Made with uninitialised weights; `kernel` is how attention is computed: sdpa or eager.
+    """All the LLaVAs. Made with uninitialised weights; `kernel` is how attention is computed: sdpa, flash or eager.
 
     Of the tower's layers only those are built that are looked at, unless it shall be `whole`.
     """
