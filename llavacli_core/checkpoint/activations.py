@@ -29,10 +29,9 @@ def encoding(
     scores = config.num_attention_heads * config.num_positions**2
     width = config.intermediate_size
     within = _sliced(positions, size * width * itemsize, TOWER_SLICE if amx else positions)
-    attention, mlp = (
-        8 * size * positions * itemsize,
-        (3 * size * positions + (3 if amx else 2) * width * within) * itemsize,
-    )
+    between = 3 if amx and config.hidden_act == "quick_gelu" else 2  # `nn.activations` makes one more there
+    attention = 8 * size * positions * itemsize
+    mlp = (3 * size * positions + between * width * within) * itemsize
     if config.relative_position_bias or config.shared_relative_position_bias:
         attention += 3 * scores * itemsize  # the shared one, the layer's, and their sum
     if eager:
@@ -65,7 +64,9 @@ def prefilling(
 
 def _sliced(positions: int, matrix: int, large: int) -> int:
     """Positions that go through an MLP at a time, whose largest matrix has so many bytes; `large` if they are many."""
-    return min(positions, SLICE if matrix <= SMALL_MATRIX else large)
+    at_once = max(1, SLICE if matrix <= SMALL_MATRIX else large)
+    pieces = max(1, -(-positions // at_once))  # equal ones
+    return -(-positions // pieces)
 
 
 def _swin_stage(config: SwinConfig, stage: int, pictures: int) -> int:

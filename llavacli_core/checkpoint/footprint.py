@@ -158,6 +158,8 @@ def _settling(config: ModelConfig | CaptionerConfig, form: Form) -> int:
         if form.reordered or (part.name.startswith("decoder.") and _is_mapped(part, config, form))
     ]
     sizes = [rows * cols for part in settling for rows, cols in part.weights.matrices]
+    tied = config.decoder.tie_word_embeddings and not form.reordered  # as a head, an embedding settles too
+    sizes += [part.weights.others for part in settling if tied and part.name == "decoder.embedding"]
     return max(sizes, default=0) * ITEMSIZES[form.dtype]
 
 

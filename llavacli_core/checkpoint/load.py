@@ -19,7 +19,7 @@ from llavacli_core.checkpoint.prequantized import as_stored, folded
 from llavacli_core.checkpoint.quantize import check_quantization, quantized, scheme_of
 from llavacli_core.checkpoint.reader import Reader, copied
 from llavacli_core.checkpoint.sizes import sizes_of
-from llavacli_core.checkpoint.spread import FREE_SHARE, spread
+from llavacli_core.checkpoint.spread import FREE_SHARE, beside_weights, spread
 from llavacli_core.checkpoint.stored import Stored, stored_tensors
 from llavacli_core.checkpoint.tying import tied_as_stored
 from llavacli_core.checkpoint.weights import Plan, by_parameter, make_plan
@@ -67,8 +67,8 @@ def load_weights(
         ) from error
     plan = make_plan(network, tensors, names)
     layout, scheme = None, scheme_for(placement.quantize, device.type)
+    form = form_of(device.type, str(dtype).removeprefix("torch."), scheme, kernel)
     if not whole:
-        form = form_of(device.type, str(dtype).removeprefix("torch."), scheme, kernel)
         layout = spread(config, placement, device, form, sizes_of(network, plan, dtype.itemsize, scheme))
     filled = partial(fill, dtype=dtype, quantize=placement.quantize, arithmetic=config.arithmetic)
     with memory_for("the weights", device, hint="--dtype bfloat16 or a smaller model"):
@@ -78,16 +78,20 @@ def load_weights(
         else:
             arrange(network, plan, layout, filled, scheme)
     if not whole:
-        network.decoder.settling = Settling(settleable(network))
+        network.decoder.settling = settling(network, beside_weights(config, form))
     return network.eval()
 
 
-def settleable(network: Llava | EncoderDecoder) -> list[Linear | Apart]:
-    """The layers that may settle: the decoder's, and all where an order of blocks gains for many rows, too.
+def settling(network: Llava | EncoderDecoder, beside: int) -> Settling:
+    """Which layers will settle: the decoder's, and all where an order of blocks gains for many rows, too.
 
     An embedding's rows are read, so only a tied head's does, where it stays in order. None where copies of what stays
-    mapped from disk find no room; what is copied already takes no more.
+    mapped from disk find no room with so many bytes `beside`; what is copied already takes no more.
     """
+
+    def room() -> int:
+        return int(FREE_SHARE * free_memory(torch.device("cpu"))) - beside
+
     decoder = network.decoder
     ordered = reorders(decoder.embedding.weight.dtype)
     plain = decoder.embedding if ordered or decoder.head is not None else None
@@ -97,8 +101,7 @@ def settleable(network: Llava | EncoderDecoder) -> list[Linear | Apart]:
         if isinstance(layer, Linear | Apart) and layer is not plain
     ]
     mapped = [weight for layer in layers if layer.mapped for weight in layer.parameters() if weight.is_cpu]
-    room = FREE_SHARE * free_memory(torch.device("cpu"))
-    return layers if sum(weight.nbytes for weight in mapped) <= room else []
+    return Settling(layers, room) if sum(weight.nbytes for weight in mapped) <= room() else Settling()
 
 
 def make_network(config: ModelConfig | CaptionerConfig, kernel: str, *, whole: bool = False) -> Llava | EncoderDecoder:

@@ -9,8 +9,8 @@ import torch
 
 from llavacli_core.checkpoint.host import dtype_for, host_memory
 from llavacli_core.errors import BadOption, OutOfMemory
+from llavacli_core.nn.memory import lacks_memory
 
-WORDS = ("can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED")  # of errors that are about memory
 UNKNOWN = 8 * 2**30  # bytes, where a system does not say how many are free
 
 
@@ -46,10 +46,8 @@ def memory_for(purpose: str, device: torch.device, hint: str) -> Iterator[None]:
         hint += ", or --device cpu"
     try:
         yield
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise OutOfMemory(f"not enough memory on {device} for {purpose}", hint=hint) from error
-    except RuntimeError as error:  # what torch's allocator raises on a CPU, and cuBLAS, has no class of its own
-        if not any(word in str(error) for word in WORDS):
+    except (RuntimeError, MemoryError) as error:
+        if not lacks_memory(error):
             raise
         raise OutOfMemory(f"not enough memory on {device} for {purpose}", hint=hint) from error
 

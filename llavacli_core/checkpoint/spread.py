@@ -63,6 +63,13 @@ def needs_of(config: ModelConfig | CaptionerConfig, form: Form, sizes: Mapping[s
     )
 
 
+def beside_weights(config: ModelConfig | CaptionerConfig, form: Form) -> int:
+    """Bytes of the keys, values and activations that room is kept for."""
+    work = roomy(config)
+    cached = config.decoder.num_hidden_layers * cache_bytes(config, ITEMSIZES[form.dtype]) * work.prompt
+    return cached + working(config, form, work)
+
+
 def roomy(config: ModelConfig | CaptionerConfig) -> Work:
     """What room is kept for: a conversation about one picture, in as many tiles as the model ever cuts one into."""
     positions = min(POSITIONS, config.decoder.max_position_embeddings)

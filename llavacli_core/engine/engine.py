@@ -171,7 +171,12 @@ class Engine:
         """How many positions' keys and values such a share of what is free would hold, wherever these lie."""
         size = cache_bytes(self.network.config, next(self.network.parameters()).itemsize)
         layers = Counter(cache_devices(self.network))
-        return min(int(free_memory(device) * share) // (size * count) for device, count in layers.items())
+        return min(int(self._free(device) * share) // (size * count) for device, count in layers.items())
+
+    def _free(self, device: torch.device) -> int:
+        """Bytes of a device that nothing has, and that no weights will yet take."""
+        pending = self.network.decoder.settling.pending if device.type == "cpu" else 0
+        return max(0, free_memory(device) - pending)
 
 
 def load(  # noqa: PLR0913 - a keyword for each flag

@@ -43,10 +43,16 @@ class Apart(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[..., in] -> [..., sum(parts)]."""
-        if len(self.weights) == 1:
-            return product(x, self.weights[0], self.bias)
-        y = torch.cat([product(x, weight) for weight in self.weights], dim=-1)
-        return y if self.bias is None else y.add_(self.bias)
+        products = self.products(x)
+        return products[0] if len(products) == 1 else torch.cat(products, dim=-1)
+
+    def products(self, x: Tensor) -> list[Tensor]:
+        """That of each matrix, [..., in] -> [..., part]; once they have settled, that of all in one."""
+        weights = list(self.weights)  # taken once: they may settle meanwhile, in another thread
+        if len(weights) == 1 or self.bias is None:
+            return [product(x, weight, self.bias) for weight in weights]
+        biases = self.bias.split(self.parts)
+        return [product(x, weight, bias) for weight, bias in zip(weights, biases, strict=True)]
 
     def row(self, x: Tensor) -> Tensor:
         """One row, [in] -> [sum(parts)]."""
@@ -78,8 +84,5 @@ class Joined(nn.Module):
 
 def each(linear: nn.Module, x: Tensor) -> Sequence[Tensor]:
     """The product of every matrix that is stacked in a layer, [..., in] -> [..., part]; those apart are left so."""
-    # The list is taken once: they may settle meanwhile, in another thread.
-    if not isinstance(linear, Apart) or len(weights := list(linear.weights)) < 2:
-        return linear(x).split(linear.parts, dim=-1)  # type: ignore[no-any-return]
-    biases = (None,) * len(weights) if linear.bias is None else linear.bias.split(linear.parts)
-    return [product(x, weight, bias) for weight, bias in zip(weights, biases, strict=True)]
+    products = linear.products(x) if isinstance(linear, Apart) else [linear(x)]
+    return products if len(products) > 1 else products[0].split(linear.parts, dim=-1)

@@ -25,7 +25,10 @@ class RMSNorm(nn.Module):
         return F.rms_norm(x, self.shape, self.weight, self.eps)
 
     def _by_slices(self, x: Tensor) -> Tensor:
-        """The same, some positions at a time: torch makes several tensors of x's size in float32. As `RowNorm`."""
+        """The same, some positions at a time: torch makes several tensors of x's size in float32. As `RowNorm`.
+
+        In 16 bits the norm is rounded before it is multiplied by the weight, as in the reference.
+        """
         (size,) = self.shape
         root, floor = size**0.5, torch.tensor((self.eps * size) ** 0.5, device=x.device)
         y = x.new_empty(x.shape)

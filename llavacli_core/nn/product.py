@@ -42,9 +42,9 @@ def widens(x: Tensor, rows: int) -> bool:
 def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """x W^T + b: [..., in] -> [..., out], in x's format."""
     rows = x.numel() // x.shape[-1]
-    if weight.is_mkldnn or (x.dtype == torch.float32 and gains(x, weight, bias, rows=rows)):
+    if weight.is_mkldnn or (x.dtype == torch.float32 and gains(x, weight, rows=rows)):
         return _by_onednn(x, weight, bias)
-    if bias is not None and has_amx(x.dtype) and x.is_cpu and not _learns(x, weight, bias):
+    if bias is not None and has_amx(x.dtype) and x.is_cpu and not torch.is_grad_enabled():
         return _by_onednn(x, weight, bias)  # `F.linear` copies the bias to every row before it multiplies
     if not widens(x, rows):
         return F.linear(x, weight, bias)
@@ -53,29 +53,23 @@ def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 def row_product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """The same for one row, [in] -> [out], which is bound by reading W."""
-    if weight.is_mkldnn or gains(x, weight, bias):
+    if weight.is_mkldnn or gains(x, weight):
         return _by_onednn(x, weight, bias)
     y = torch.mv(weight, x)
     return y if bias is None else y.add_(bias)
 
 
 def _by_onednn(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """Their product by oneDNN's operator, which knows no gradients."""
+    """Their product by oneDNN's operator, which knows no gradients and takes numbers of a bias as they lie."""
+    bias = None if bias is None else bias.contiguous()
     return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")  # type: ignore[no-any-return]
 
 
-def gains(x: Tensor, weight: Tensor, bias: Tensor | None = None, *, rows: int = 1) -> bool:
+def gains(x: Tensor, weight: Tensor, *, rows: int = 1) -> bool:
     """Whether their product is faster by oneDNN."""
     if not (rows <= FEW and weight.nbytes >= LARGE) and rows * weight.numel() < long():
         return False
-    if not weight.is_cpu or not prefers_onednn(x.dtype):
-        return False
-    return not _learns(x, weight, bias)
-
-
-def _learns(*tensors: Tensor | None) -> bool:
-    """Whether gradients are wanted, which oneDNN's operator does not know."""
-    return torch.is_grad_enabled() and any(each is not None and each.requires_grad for each in tensors)
+    return weight.is_cpu and not torch.is_grad_enabled() and prefers_onednn(x.dtype)
 
 
 @cache

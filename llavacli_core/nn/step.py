@@ -68,7 +68,7 @@ class Arithmetic:
     ) -> None:
         config = decoder.config
         self.settling = decoder.settling
-        self.embedding = decoder.embedding.weight
+        self._words = decoder.embedding
         self.heads, self.kv_heads, self.head_dim = (
             config.num_attention_heads,
             config.num_key_value_heads,
@@ -78,6 +78,11 @@ class Arithmetic:
         self.kernel = decoder.kernel
         self.norm = norm(decoder.norm)
         self.head = product(decoder.embedding if decoder.head is None else decoder.head)
+
+    @property
+    def embedding(self) -> Tensor:
+        """[V, D], wherever it is by now: a tied one settles."""
+        return self._words.weight
 
 
 def of_one(linear: Linear) -> Product:

@@ -13,6 +13,7 @@ from torch.utils._pytree import tree_leaves
 from llavacli_core.checkpoint.activations import connecting, encoding, prefilling
 from llavacli_core.checkpoint.load import make_network
 from llavacli_core.families.registry import family_of
+from llavacli_core.nn import product
 from llavacli_core.nn.cache import KVCache
 from llavacli_core.nn.encoders import build_encoder
 from tests.families.test_encoders import CONFIGS as ENCODERS
@@ -78,32 +79,42 @@ def wide(base, **decoder):
     )
 
 
-@pytest.mark.parametrize(("heads", "width"), [(4, 384), (1, 512), (4, 16)])
+FORMATS = [torch.float32] + [torch.bfloat16] * product.has_amx(torch.bfloat16)  # asked now: within `Alive` it cannot be
+
+
+@pytest.mark.parametrize(("heads", "width"), [(4, 384), (1, 512), (4, 16), (4, 8192)])
 @pytest.mark.parametrize("kernel", ["sdpa", "eager"])
-def test_prefilling(heads, width, kernel):
+@pytest.mark.parametrize("length", [300, 700, 1300])
+@pytest.mark.parametrize("dtype", FORMATS, ids=str)
+def test_prefilling(heads, width, kernel, length, dtype):
     config = wide(BASES[0], num_key_value_heads=heads, intermediate_size=width)
     with torch.device("meta"):
         network = make_network(config, kernel)
-    decoder = filled(network.decoder)
-    cache = KVCache(config.decoder, device=torch.device("cpu"), dtype=torch.float32, room=512)
-    ids = torch.zeros(1, 300, dtype=torch.long)
+    decoder = filled(network.decoder).to(dtype)
+    cache = KVCache(config.decoder, device=torch.device("cpu"), dtype=dtype, room=1536)
+    ids = torch.zeros(1, length, dtype=torch.long)
     measured = alive(lambda: decoder.logits(decoder(decoder.embed(ids), cache)[:, -1]))
-    counted = prefilling(config.decoder, 300, 0, 4, eager=kernel == "eager")
+    amx = dtype == torch.bfloat16
+    counted = prefilling(config.decoder, length, 0, dtype.itemsize, eager=kernel == "eager", amx=amx)
     assert 0.9 <= counted / measured <= 1.35
 
 
 @pytest.mark.parametrize("base", BASES, ids=lambda base: base.name)
 @pytest.mark.parametrize("kernel", ["sdpa", "eager"])
-def test_seeing(base, kernel):
+@pytest.mark.parametrize("width", [256, 16384])
+@pytest.mark.parametrize("dtype", FORMATS, ids=str)
+def test_seeing(base, kernel, width, dtype):
     config = wide(base, num_key_value_heads=4, intermediate_size=384)
+    config = replace(config, vision=replace(config.vision, intermediate_size=width))
     with torch.device("meta"):
         network = make_network(config, kernel)
-    filled(network)
-    pixels = torch.zeros(3, 3, *config.vision.image_size)
+    filled(network).to(dtype)
+    tiles, itemsize, amx = 3, dtype.itemsize, dtype == torch.bfloat16
+    pixels = torch.zeros(tiles, 3, *config.vision.image_size, dtype=dtype)
     measured = alive(lambda: network.connector.project(network.vision.hidden_states(pixels, network.layers)))
     kept = len(network.layers) - 1
-    tower = encoding(config.vision, 3, 4, kept=kept, eager=kernel == "eager")
-    assert 0.9 <= max(tower, connecting(config, 3, 4)) / measured <= 1.35
+    tower = encoding(config.vision, tiles, itemsize, kept=kept, eager=kernel == "eager", amx=amx)
+    assert 0.9 <= max(tower, connecting(config, tiles, itemsize)) / measured <= 1.35
 
 
 @pytest.mark.parametrize("section", SMALL.values(), ids=SMALL)

@@ -59,6 +59,14 @@ def test_the_largest_decoder_matrix_on_disk_is_there_twice_while_it_settles():
         assert counted._settling(LLAVA, copied) == 0
 
 
+def test_a_tied_embedding_on_disk_settles_as_a_head_does():
+    tied = replace(LLAVA, decoder=replace(LLAVA.decoder, tie_word_embeddings=True))
+    (embedding,) = (part for part in parts_of(tied) if part.name == "decoder.embedding")
+    on_disk = Form(device="cpu", dtype="float32")
+    assert counted._settling(tied, on_disk) >= weigh(embedding, on_disk)
+    assert counted._settling(tied, replace(on_disk, reordered=True)) < weigh(embedding, on_disk)
+
+
 def test_where_weights_are_put_into_another_order():
     if host.processor_flags():
         assert host.reorders() == product.reorders(torch.bfloat16)

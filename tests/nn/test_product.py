@@ -1,7 +1,5 @@
 """Products are what they are whether or not the processor computes in 16 bits, and in whatever order weights lie."""
 
-from itertools import pairwise
-
 import pytest
 import torch
 from hypothesis import given, settings
@@ -13,7 +11,7 @@ from llavacli_core.checkpoint.stored import open_weights
 from llavacli_core.nn import attention, product, settling
 from llavacli_core.nn.attention import attend
 from llavacli_core.nn.linear import Apart, Linear, each
-from llavacli_core.nn.settling import Settling, settle
+from llavacli_core.nn.settling import settle
 
 
 @pytest.fixture(params=[True, False], ids=["widened", "as they are"])
@@ -117,8 +115,10 @@ def test_onednn_makes_the_same_products(inputs, outputs, rows, bias, format, in_
         patch.setattr(product, "long", int)
         if in_order:
             layer.weight = nn.Parameter(product.reordered(layer.weight), requires_grad=False)
-        for ours, plain in zip((layer(x), layer.row(x.new_ones(inputs)), layer(strided)), expected, strict=True):
-            same(ours, plain)
+        with torch.no_grad():
+            ours = layer(x), layer.row(x.new_ones(inputs)), layer(strided)
+        for one, plain in zip(ours, expected, strict=True):
+            same(one, plain)
 
 
 @pytest.mark.skipif(torch.float32 not in FORMATS, reason="oneDNN does not compute on this processor, or not faster")
@@ -128,9 +128,11 @@ def test_where_onednn_is_much_faster_shorter_products_go_by_it(speed, gains, mon
     monkeypatch.setattr(product, "_timed", lambda way, x, weight: speed if way is nn.functional.linear else 1.0)
     product.long.cache_clear()
     x, weight = torch.ones(64, 128), torch.ones(384, 128)
-    assert product.gains(x, weight, rows=64) is gains
-    assert product.gains(x, weight, rows=4096)
-    assert not product.gains(x, weight, rows=4)
+    with torch.no_grad():
+        assert product.gains(x, weight, rows=64) is gains
+        assert product.gains(x, weight, rows=4096)
+        assert not product.gains(x, weight, rows=4)
+    assert not product.gains(x, weight, rows=4096)  # whose gradients may be wanted
     product.long.cache_clear()
 
 
@@ -152,16 +154,6 @@ def test_matrices_that_lie_apart_in_a_file_become_one(format, bias, tmp_path):
         same(network["qkv"](x), expected)
         same(network["qkv"].row(x[0]), expected[0])
     assert torch.equal(views.tensor("behind"), behind)
-
-
-def test_pages_that_are_let_go_of_are_read_again(tmp_path):
-    values = drawn(3000, 64)
-    save_file({"before": drawn(3, 5), "values": values}, tmp_path / "model.safetensors")
-    view = open_weights(tmp_path / "model.safetensors").tensor("values")
-    settling.release(view)
-    assert torch.equal(view, values)
-    settling.release(values)  # in memory alone
-    assert torch.equal(view, values)
 
 
 @by_onednn
@@ -190,58 +182,6 @@ def test_each_matrix_of_a_stack_makes_its_part(apart, bias):
         same(part, expected)
 
 
-@pytest.mark.parametrize("format", [torch.float32, torch.float16, torch.bfloat16], ids=str)
-def test_what_is_mapped_settles_in_memory_and_what_is_not_stays(format, tmp_path, monkeypatch):
-    monkeypatch.setattr(settling, "LARGE", 0)
-    monkeypatch.setattr(settling, "reorders", lambda _: False)
-    save_file({"gate": drawn(64, 96).to(format), "up": drawn(64, 96).to(format)}, tmp_path / "model.safetensors")
-    views = open_weights(tmp_path / "model.safetensors")
-    copied = filled(96, 64, 64, bias=False, format=format)
-    mapped = Apart(copied, [views.tensor(name) for name in ("gate", "up")])
-    one = filled(96, 64, bias=False, format=format)
-    one.weight, one.mapped = nn.Parameter(views.tensor("up"), requires_grad=False), True
-    x = drawn(96).to(format)
-    before = [layer.row(x) for layer in (copied, mapped, one)]
-    own, in_file = copied.weight.data_ptr(), one.weight.data_ptr()
-    for _ in range(2):
-        for layer in (copied, mapped, one):
-            settle(layer)
-    assert copied.weight.data_ptr() == own
-    assert one.weight.data_ptr() != in_file
-    assert [weight.shape for weight in mapped.weights] == [(128, 96)]
-    for layer, expected in zip((copied, mapped, one), before, strict=True):
-        same(layer.row(x), expected)
-
-
-def test_layers_settle_after_the_first_words_some_with_each_token(monkeypatch):
-    settled = []
-    monkeypatch.setattr(settling, "settle", settled.append)
-    layers = [Linear(1, 1, bias=False) for _ in range(2 * settling.TOKENS + 1)]
-    waiting, counts = Settling(layers), []
-    for _ in range(settling.FIRST_WORDS + settling.TOKENS + 3):
-        waiting.tick()
-        counts.append(len(settled))
-    assert counts[: settling.FIRST_WORDS] == [0] * (settling.FIRST_WORDS - 1) + [3]
-    assert max(after - before for before, after in pairwise(counts)) == 3
-    assert settled == layers
-    Settling().tick()
-
-
-def test_where_there_is_no_room_layers_stay(monkeypatch):
-    tried = []
-
-    def refuse(layer):
-        tried.append(layer)
-        raise OSError("Cannot allocate memory")
-
-    monkeypatch.setattr(settling, "settle", refuse)
-    layers = [Linear(1, 1, bias=False) for _ in range(2)]
-    waiting = Settling(layers)
-    for _ in range(settling.FIRST_WORDS + 3):
-        waiting.tick()
-    assert tried == layers
-
-
 @pytest.mark.skipif(not product.has_amx(torch.bfloat16), reason="no tiles on this processor")
 @pytest.mark.parametrize("rows", [0, 1, 3, 700])
 def test_a_bias_is_added_where_products_are_of_tiles(rows):
@@ -261,3 +201,21 @@ def test_a_bias_learns_beside_a_matrix_that_does_not(format, monkeypatch):
     x = drawn(3, 64).to(format)
     (layer(x).float().sum() + layer.row(x[0]).float().sum()).backward()
     assert layer.bias.grad.tolist() == [4.0] * 64
+
+
+@pytest.mark.parametrize("format", [torch.float32, torch.bfloat16], ids=str)
+@torch.no_grad()
+def test_a_bias_may_lie_in_any_way(format, monkeypatch):
+    monkeypatch.setattr(product, "LARGE", 0)
+    x, weight = drawn(3, 64).to(format), drawn(64, 64).to(format)
+    for bias in (drawn(128).to(format)[::2], drawn(1).to(format).expand(64)):
+        same(product.product(x, weight, bias), nn.functional.linear(x, weight, bias))
+
+
+@pytest.mark.parametrize("format", [torch.float32, torch.bfloat16], ids=str)
+def test_forward_derivatives(format, monkeypatch):
+    monkeypatch.setattr(product, "LARGE", 0)
+    x, direction, weight, bias = (drawn(*shape).to(format) for shape in ((3, 64), (3, 64), (64, 64), (64,)))
+    for one in (lambda x: product.product(x, weight, bias), lambda x: nn.functional.linear(x, weight, bias)):
+        _, tangent = torch.func.jvp(one, (x,), (direction,))
+        same(tangent, direction @ weight.T)
