@@ -12,6 +12,7 @@ import typer
 from llavacli.command import subgroup
 from llavacli.completion import model_names
 from llavacli.failures import Failure, UsageError, failure, overall
+from llavacli.loading import DEMO
 from llavacli.options import MODEL, OUTPUT, TerminalOptions, flag
 from llavacli.pulling import (
     CacheDir,
@@ -41,7 +42,6 @@ Examples:
   llavacli models verify llava-1.5-7b
   llavacli models rm llava-1.5-7b
 """
-DEMO = "demo"
 
 Model = Annotated[
     str,

@@ -13,7 +13,7 @@ from typing import Literal
 
 from llavacli.endings import promises, promises_clip, promises_picture
 from llavacli.repl.spelling import BLANKS, CLOSING, has_drive, is_signed
-from llavacli.sources import is_url
+from llavacli.sources import is_url, url_path
 
 Kind = Literal["image", "video"]
 State = Literal["image", "video", "missing", "folder", "denied", "empty", "special", "other"]
@@ -100,7 +100,7 @@ class Lookup:
 
 def url_kind(url: str) -> Kind | None:
     """What a URL's ending promises; None for a page."""
-    path = url.partition("?")[0].partition("#")[0]
+    path = url_path(url)
     if path.count("/") < 3 or url[-1] in CLOSING or _NO_URL.search(url):  # a host alone; the end of a sentence; more
         return None
     return "image" if promises_picture(path) else "video" if promises_clip(path) else None

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from llavacli.loading import DEMO
 from llavacli.options import GenerationOptions, ModelOptions
 from llavacli.repl.opening import part_of
 from llavacli.repl.placeholders import numbers_in, parts_of
@@ -18,8 +19,6 @@ from llavacli.sources import Source, is_url, unreadable
 
 if TYPE_CHECKING:
     from llavacli.repl.turns import Seen
-
-DEMO = "demo"
 
 
 @dataclass(kw_only=True)
