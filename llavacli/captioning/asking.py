@@ -57,6 +57,10 @@ class Asker:
         """The record of an error."""
         return self._record(item, info, None) | record.refused(failure)
 
+    def skipped(self, item: Item) -> dict[str, Any]:
+        """The record of what was done before."""
+        return self._record(item, None, None) | {"status": "skipped"}
+
     def _record(self, item: Item, info: core.ModelInfo | None, max_tokens: int | None) -> dict[str, Any]:
         return record.empty(
             source=item.picture.path,

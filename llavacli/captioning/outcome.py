@@ -29,7 +29,11 @@ class Outcome:
 
 
 class Sink(Protocol):
-    """Where outcomes are kept."""
+    """Where outcomes are kept, or only shown."""
+
+    @property
+    def keeps(self) -> bool:
+        """Whether a later run finds them there; else nothing is asked of it but to show them."""
 
     def state(self, item: Item) -> State:
         """What an earlier run has left of an item."""

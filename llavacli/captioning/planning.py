@@ -21,11 +21,20 @@ class Task:
 
 @dataclass(frozen=True)
 class Plan:
-    """The tasks; how many items are done already, and why others failed in an earlier run and are left at that."""
+    """The tasks; and the items left as they are: done already, or with why they failed in an earlier run."""
 
     tasks: list[Task]
-    skipped: int
-    failed_before: list[Failure]
+    passed: list[tuple[Item, Failure | None]]
+
+    @property
+    def skipped(self) -> int:
+        """How many are done already."""
+        return len(self.passed) - len(self.failed_before)
+
+    @property
+    def failed_before(self) -> list[Failure]:
+        """Why others failed."""
+        return [failure for _, failure in self.passed if failure is not None]
 
 
 def plan(
@@ -36,11 +45,15 @@ def plan(
     *,
     retry_failed: bool,
 ) -> Plan:
-    """What to do; `fingerprint`, of what would make a caption now, is asked for only to tell what is stale."""
-    tasks, skipped, failed_before = list[Task](), 0, list[Failure]()
+    """What to do; `fingerprint`, of what would make a caption now, is asked for only to tell what is stale.
+
+    Sinks that keep captions decide; the others are shown what there is to do.
+    """
+    tasks, passed = list[Task](), list[tuple[Item, Failure | None]]()
+    keeping, showing = [sink for sink in sinks if sink.keeps], [sink for sink in sinks if not sink.keeps]
     for item in items:
         lacking, failed = list[Sink](), None
-        for sink in sinks:
+        for sink in keeping:
             state = sink.state(item)
             if state == "missing" or existing == "overwrite" or (state == "failed" and retry_failed):
                 lacking.append(sink)
@@ -48,13 +61,11 @@ def plan(
                 failed = _before(sink.failed_with(item))
             elif existing == "stale" and sink.is_stale(item, fingerprint(item)):
                 lacking.append(sink)
-        if failed is not None:
-            failed_before.append(failed)
-        elif lacking:
-            tasks.append(Task(item, lacking))
+        if failed is None and (lacking or not keeping):
+            tasks.append(Task(item, [*lacking, *showing]))
         else:
-            skipped += 1
-    return Plan(tasks, skipped, failed_before)
+            passed.append((item, failed))
+    return Plan(tasks, passed)
 
 
 def _before(code: str | None) -> Failure:

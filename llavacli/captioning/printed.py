@@ -17,7 +17,9 @@ _ESCAPED = re.compile(r"[\\\t\n\r]")
 
 
 class Printed:
-    """stdout keeps nothing for the next run: all is missing from it."""
+    """stdout keeps nothing for the next run."""
+
+    keeps = False
 
     def __init__(self, output: Output, *, records: bool) -> None:
         self._output, self._records = output, records

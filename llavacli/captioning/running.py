@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from llavacli.captioning.asking import Asker
 from llavacli.captioning.bar import Bar
-from llavacli.captioning.outcome import Outcome
+from llavacli.captioning.outcome import Outcome, Sink
 from llavacli.captioning.picture import Item
 from llavacli.captioning.planning import Task
 from llavacli.captioning.provenance import Provenance
@@ -75,6 +75,14 @@ class Run:
         outcome = Outcome(item=task.item, record=record, failure=what, fingerprint=made_by)
         for sink in task.sinks:
             sink.put(outcome)
+
+
+def show_passed(passed: Sequence[tuple[Item, Failure | None]], sinks: Sequence[Sink], asker: Asker) -> None:
+    """Show what is left as it is where nothing is kept: records tell of every picture."""
+    for sink in sinks:
+        for item, failed in passed if not sink.keeps else ():
+            record = asker.skipped(item) if failed is None else asker.refused(item, failed, None)
+            sink.put(Outcome(item=item, record=record, failure=failed, fingerprint=None))
 
 
 def run_known(tasks: Sequence[Task], run: Run) -> list[Failure]:

@@ -75,6 +75,8 @@ def shared(one: str, other: str, sidecar: str) -> UsageError:
 class Sidecars:
     """The sidecars of all pictures of a run; their folders are locked, a shard's for other shards only half."""
 
+    keeps = True
+
     def __init__(self, naming: Naming, pictures: Iterable[Picture], shard: Shard, *, overwrite: bool) -> None:
         self._naming, self._overwrite = naming, overwrite
         self._folders: dict[str, _Folder] = {}  # by the path that pictures have them by; two may be one

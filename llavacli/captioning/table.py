@@ -18,6 +18,8 @@ SHOWN = 5  # numbers of lines in one message
 class Table:
     """The file's rows by picture. A `journal` beside it knows what its rows have no room for."""
 
+    keeps = True
+
     def __init__(self, path: str, form: Format, journal: str | None = None) -> None:
         self._form = form
         self._ledger = Ledger(path, form.split)

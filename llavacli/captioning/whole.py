@@ -17,7 +17,7 @@ from llavacli.captioning.picture import Item, Picture
 from llavacli.captioning.planning import Plan, plan
 from llavacli.captioning.prompting import prompts_of
 from llavacli.captioning.provenance import Provenance, provenance
-from llavacli.captioning.running import Rows, Run, check_first, run_batch, run_known, workers
+from llavacli.captioning.running import Rows, Run, check_first, run_batch, run_known, show_passed, workers
 from llavacli.captioning.sharding import Shard, parse
 from llavacli.captioning.tally import Tally
 from llavacli.captioning.wording import wording_of
@@ -64,6 +64,7 @@ def caption_all(
         stopper.restore = lambda: _let_go(bar, out)
         run = Run(asker, made_by, tally, bar, notes, stopper, rows, options.max_failures)
         with _summed_up(tally, bar, notes):
+            show_passed(to_do.passed, out.sinks, asker)
             failures = _all(to_do, run, model)
         out.finished = True
     return overall([*failures, *to_do.failed_before], len(items))

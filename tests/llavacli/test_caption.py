@@ -233,6 +233,26 @@ def test_a_failure_takes_no_captions_place(ask: Run, photos: Path, output: list[
     assert texts(output)["a10.png"] == "newer"
 
 
+@pytest.mark.parametrize("output", [["-o", "out.jsonl"], ["-o", "photos/metadata.jsonl"], ["--sidecar"]])
+def test_records_on_stdout_beside_what_is_kept_tell_of_every_picture(ask: Run, photos: Path, output: list[str]) -> None:
+    """What is there is not captioned again to be shown."""
+    fails = {"fail": {"a10.png": "input_unreadable"}}
+    run = ("caption", "photos", "--json", *output)
+    assert statuses(ask(*run, script=fails).stdout) == {"a2.png": "ok", "a10.png": "error", "c.jpg": "ok"}
+    Path("photos/new.png").write_bytes(picture("a.png"))
+    again = ask(*run, script={})
+    expected = {"a2.png": "skipped", "a10.png": "error", "c.jpg": "skipped", "new.png": "ok"}
+    assert (again.returncode, statuses(again.stdout)) == (3, expected)
+    records = [json.loads(line) for line in again.stdout.splitlines()]
+    assert all(list(record) == list(records[-1]) for record in records)
+    assert ask("caption", "photos", *output, script={"load": "fault"}).stdout == b""
+
+
+def statuses(stdout: bytes) -> dict[str, str]:
+    records = map(json.loads, stdout.splitlines())
+    return {os.path.basename(record["source"]): record["status"] for record in records}
+
+
 def test_keys_of_the_users_own_stay_in_records(ask: Run, photos: Path) -> None:
     ask("caption", "-q", "photos", "--tokens", "-o", "out.jsonl")
     file = Path("out.jsonl")
