@@ -47,7 +47,8 @@ class Stopper:
     def answering(self, stop: Callable[[], None], *, urgent: bool = False) -> Iterator[None]:
         """While the block runs, signals call `stop` instead of raising, or of what a block around it calls.
 
-        What is `urgent` loses nothing by an end in the midst of it: if `stop` takes its time, the process does not.
+        What is `urgent` loses nothing by an end in the midst of it: if `stop` takes its time, the process does not, as
+        long as the block runs.
         """
         self.check()
         before = self._stop, self._is_urgent
@@ -56,6 +57,8 @@ class Stopper:
             yield
         finally:
             self._stop, self._is_urgent = before
+            if urgent:
+                _set_alarm(0)
 
     @contextmanager
     def interruptible(self, stop: Callable[[], None]) -> Iterator[None]:
@@ -88,9 +91,9 @@ class Stopper:
 
     def _leave_soon(self) -> None:
         """End the process in a while, should it still be there: a library may have swallowed the exception."""
-        if hasattr(signal, "setitimer"):
+        if hasattr(signal, "SIGALRM"):
             signal.signal(signal.SIGALRM, lambda *_: self._leave(self.exit_code))
-            signal.setitimer(signal.ITIMER_REAL, PATIENCE_S)
+            _set_alarm(PATIENCE_S)
 
     def _leave(self, code: int) -> None:
         """End the process at once, whatever comes of putting things in order."""
@@ -98,6 +101,12 @@ class Stopper:
             self.restore()
         finally:
             leave_at_once(code)
+
+
+def _set_alarm(seconds: float) -> None:
+    """Have an alarm after so many seconds; 0: none. Windows has no alarms."""
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
 def _is_importing(frame: FrameType | None) -> bool:

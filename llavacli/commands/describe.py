@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -92,12 +93,17 @@ def describe(
 def _answer(
     engine: core.Engine, request: Request, question: Question, show: TextAnswers | Records, stopper: Stopper
 ) -> core.Done:
-    """Generate one answer and show it as it comes; a signal ends it at its next token."""
+    """Generate one answer and show it as it comes; a signal ends it at its next token.
+
+    Before the first there is nothing to lose: what may take long then, such as a slow download, is not waited for.
+    """
     import llavacli_core as core
 
     events = engine.generate(question.messages(request, engine.info), question.sampling)
     with stopper.answering(events.stop):
-        for event in events:
+        with stopper.answering(events.stop, urgent=True):
+            first = next(events)
+        for event in chain((first,), events):
             if isinstance(event, core.Done):
                 show.done(request, event, engine)
                 return event

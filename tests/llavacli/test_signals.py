@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import signal
+import socket
 import subprocess
 import sys
 import termios
@@ -85,6 +86,21 @@ def test_what_swallows_the_exception_ends_all_the_same(started: Start) -> None:
     process.send_signal(signal.SIGHUP)
     assert process.communicate(timeout=20) == (b"", b"")
     assert process.returncode == 129
+
+
+@pytest.mark.parametrize(("signum", "code"), SIGNALS)
+def test_before_the_first_word_nothing_is_waited_for(signum: int, code: int, home: Path) -> None:
+    """A download that never ends, say."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/a.png"
+        command = [sys.executable, "-m", "llavacli", "describe", "-q", "-m", "demo", url]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        connection, _ = server.accept()
+        with connection:
+            connection.recv(1000)
+            process.send_signal(signum)
+            assert process.communicate(timeout=20) == (b"", b"")
+    assert process.returncode == code
 
 
 def test_a_batch_that_does_not_stop_is_not_waited_for(started: Start) -> None:
