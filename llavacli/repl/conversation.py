@@ -107,6 +107,7 @@ class Conversation:
         self._told.clear()
         self._keep_header()
         self._place(self.turns if info.takes_prompt else [])
+        self._see_anew()
         return list(refused(self.session, self.turns, self.pending))
 
     # Turns
@@ -119,7 +120,7 @@ class Conversation:
             notices = []
             if self.turns and self.turns[-1].answer is None:  # restored, and given up now
                 notices = [Notice(f"given up, as it was never answered: {self.turns[-1].text}")]
-                self.undo()
+                self._take_back(1)
             yield from self._answer(answering, self.turns, turn, notices)
 
         return Answering(events)
@@ -145,15 +146,19 @@ class Conversation:
             raise UsageError("the last answer came to its own end", hint="/retry answers anew")
         return Answering(lambda answering: self._go_on(answering, last))
 
-    def undo(self, count: int = 1) -> Sequence[Turn]:
-        """Take the last turns back, and what was attached to them; the turns, in order."""
+    def undo(self, count: int = 1) -> Sequence[Attachment]:
+        """Take the last turns back. What was attached to them, given here, waits for the next one, unless that is gone.
+
+        A captioner's pictures do not: each would be its own turn again at once.
+        """
         self._last("take back")
         if count > len(self.turns):
             have = "there is one turn" if len(self.turns) == 1 else f"there are {len(self.turns)} turns"
             raise UsageError(f"{have}, not {count}", hint="/undo alone takes the last one back")
-        self.turns, undone = self.turns[:-count], self.turns[-count:]
-        self.keeper.cut(len(self.turns))
-        return undone
+        shown = [each for turn in self._take_back(count) for each in turn.shown]
+        waiting = [] if self.captions else shown
+        self.pending = [*waiting, *self.pending]
+        return waiting
 
     def clear(self) -> None:
         """Begin anew: no turns, no attachments. The system prompt, the settings and the model stay."""
@@ -302,6 +307,26 @@ class Conversation:
     def _place(self, turns: Sequence[Turn]) -> None:
         """Make these turns the session's."""
         self.session.messages[:] = messages_of(turns, None if self.captions else self.system)
+
+    def _take_back(self, count: int) -> Sequence[Turn]:
+        """The last turns, which are no more."""
+        self.turns, gone = self.turns[:-count], self.turns[-count:]
+        self.keeper.cut(len(self.turns))
+        return gone
+
+    def _see_anew(self) -> None:
+        """Have every attachment know how it enters this model's prompts; nothing, where that takes none of its kind."""
+        import llavacli_core as core
+
+        def seen(each: Attachment) -> Attachment:
+            try:
+                return each if each.missing else replace(each, seen=self.session.open(each.part).seen)
+            except core.errors.CoreError:
+                return replace(each, seen=None)
+
+        for turn in self.turns:
+            turn.attachments = tuple(map(seen, turn.attachments))
+        self.pending = [*map(seen, self.pending)]
 
     def _last(self, what: str) -> Turn:
         """The last turn, to do something with."""

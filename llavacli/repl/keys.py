@@ -15,7 +15,7 @@ Pasted = Callable[[str], tuple[str, Sequence[Telling]]]  # from what was pasted 
 EDITED = (
     ("Enter", "send"),
     ("Alt-Enter, Ctrl-J", "a new line"),
-    ("Ctrl-X Ctrl-E", "write in the editor ($VISUAL, $EDITOR)"),
+    ("Ctrl-X Ctrl-E", "edit the line in the editor ($VISUAL, $EDITOR)"),
     ("Ctrl-R", "search what was typed before"),
     ("Tab", "complete commands, settings, models and paths"),
     ("Ctrl-C", "stop the answer; clear the line; twice on an empty line: leave"),
@@ -43,6 +43,7 @@ def bindings(pasted: Pasted) -> KeyBindings:
     keys.add("enter", filter=typing)(_enter)
     keys.add("c-j", filter=typing)(_new_line)
     keys.add("escape", "enter", filter=typing)(_new_line)
+    keys.add("c-x", "c-e", filter=typing)(_edit)
     keys.add("c-c", filter=typing)(_interrupt)
     keys.add("<sigint>")(_interrupt)
 
@@ -68,6 +69,11 @@ def _enter(event: KeyPressEvent) -> None:
 def _new_line(event: KeyPressEvent) -> None:
     """Start a new line."""
     event.current_buffer.newline(copy_margin=False)
+
+
+def _edit(event: KeyPressEvent) -> None:
+    """Have the line edited elsewhere; it is not sent before Enter, lest an editor that is left in haste send it."""
+    event.current_buffer.open_in_editor(validate_and_handle=False)
 
 
 def _interrupt(event: KeyPressEvent) -> None:

@@ -125,9 +125,10 @@ class Chat:
         except Exception as error:
             self._stopper.check()
             what = failure(error)
+            self._screen.failed(what, error)
             if what.code == "too_long" and self._words:
                 self._typed = Typed(commands.line_of(self._words), "")
-            self._screen.failed(what, error)
+                self._screen.note("the words are in the line again, to be changed or sent anew; Ctrl-C clears it")
         return True
 
     def _following(self, line: str, typed: Typed | None, *, command: bool) -> Next:

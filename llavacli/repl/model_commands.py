@@ -34,15 +34,22 @@ def _set(conversation: Conversation, arguments: Sequence[str], screen: Screen) -
     settings = dict(conversation.settings())
     if not arguments:
         width = max(map(len, settings))
-        screen.say("\n".join(f"{name:{width}}  {escaped(value, lines=False)}" for name, value in settings.items()))
+        lines = (f"{name:{width}}  {escaped(_valued(name, value), lines=False)}" for name, value in settings.items())
+        screen.say("\n".join(lines))
         return None
     if len(arguments) == 2:
         conversation.set(*arguments)
     settings, name = dict(conversation.settings()), arguments[0].replace("_", "-").lower()
     if name not in settings:
         raise parameters.unknown(name)
-    screen.note(f"{name} is {settings[name]}")
+    screen.note(f"{name} is {_valued(name, settings[name])}")
     return None
+
+
+def _valued(name: str, value: str) -> str:
+    """A setting's value, and where there is none, what holds by default."""
+    default = parameters.by_default(name) if value == "none" else None
+    return value if default is None else f"none ({default})"
 
 
 def _model(conversation: Conversation, arguments: Sequence[str], screen: Screen) -> Next:

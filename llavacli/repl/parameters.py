@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from difflib import get_close_matches
@@ -26,6 +27,13 @@ def listed(options: GenerationOptions) -> Iterator[tuple[str, str]]:
     """Each setting and its value, as `/set` would take it."""
     for name in names():
         yield name, _written(getattr(options, name.replace("-", "_")))
+
+
+def by_default(name: str) -> str | None:
+    """What holds where a setting is none, as its flag's help has it."""
+    told: Any = get_type_hints(GenerationOptions, include_extras=True).get(name.replace("-", "_"))
+    found = None if told is None else re.search(r"\[default: (.*)\]$", told.__metadata__[0].help)
+    return None if found is None else found[1]
 
 
 def changed(options: GenerationOptions, name: str, text: str) -> GenerationOptions:

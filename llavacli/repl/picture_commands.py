@@ -43,7 +43,11 @@ def _attach(conversation: Conversation, arguments: Sequence[str], screen: Screen
 
 
 def _images(conversation: Conversation, _: Sequence[str], screen: Screen) -> Next:
-    rows = [row for index, turn in enumerate(conversation.turns, 1) for row in _rows(turn.attachments, f"turn {index}")]
+    rows = [
+        row
+        for index, turn in enumerate(conversation.turns, 1)
+        for row in _rows(turn.attachments, f"turn {index}" + (", left out" if turn.left_out else ""))
+    ]
     rows += _rows(conversation.pending, "next turn")
     if not rows:
         screen.say("no pictures and no clips; /image PATH adds one")

@@ -43,7 +43,7 @@ class TerminalScreen:
 
     def recall(self, turns: Sequence[Turn]) -> None:
         """Show where a conversation had got to that is gone on with: its last turn, and how many come before."""
-        if self._notes.quiet or not turns:
+        if not turns:
             return
         *earlier, last = turns
         if earlier:

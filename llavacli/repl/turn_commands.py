@@ -19,10 +19,11 @@ def _retry(conversation: Conversation, _: Sequence[str], __: Screen) -> Next:
 
 def _undo(conversation: Conversation, arguments: Sequence[str], screen: Screen) -> Next:
     count = number_in(arguments[0], "/undo [N]") if arguments else 1
-    undone = conversation.undo(count)
-    labels = ", ".join(each.label for turn in undone for each in turn.attachments)
+    waiting = conversation.undo(count)
     turns = "1 turn" if count == 1 else f"{count} turns"
-    screen.note(f"took back {turns}" + (f", and with it {labels}" if labels else ""))
+    verb = "waits" if len(waiting) == 1 else "wait"
+    labels = ", ".join(each.label for each in waiting)
+    screen.note(f"took back {turns}" + (f"; {labels} {verb} for the next (/drop takes it out)" if waiting else ""))
     return None
 
 

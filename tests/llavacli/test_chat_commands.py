@@ -198,6 +198,7 @@ def test_system_and_settings_are_shown_and_changed(say: Say) -> None:
     assert "there is no system prompt" in told
     assert "\nBe brief.\n" in told
     assert "temperature         0.5" in told
+    assert "max-tokens          none (256, or the captioner's own)" in told
     record = json.loads(result.stdout)
     assert (record["system"], record["params"]["temperature"]) == (None, 0.5)
 

@@ -41,7 +41,10 @@ def test_retry_undo_and_edit(talk: Talk) -> None:
     chat.type("\x17\x17circle?")
     chat.wait_for("> Where is circle?")
     chat.send("", "The circle is at the top left.")
-    chat.send("/undo", "took back 1 turn, and with it [Image #1]")
+    chat.send("/undo", "took back 1 turn; [Image #1] waits for the next (/drop takes it out)")
+    chat.send("Where is the star?")
+    assert chat.text.count("The star is at the bottom right.") == 3
+    chat.send("/undo")
     chat.send("/undo", "error: there is no turn to take back")
 
 
@@ -150,8 +153,10 @@ def test_several_lines_and_the_editor(talk: Talk, home: Path, monkeypatch: pytes
     chat.wait_for("three")
     chat.send("", "Yes.")
     chat.type("\x18\x05")
-    chat.wait_for("in the editor")
-    chat.send("")
+    chat.wait_for("in the editor")  # and there it stays until Enter
+    time.sleep(0.3)
+    assert chat.text.count("Yes.") == 1
+    chat.send("", "Yes.")
     chat.send("/export json", '"one\\ntwo\\nthree"')
     assert '"written\\nin the editor"' in chat.text
 

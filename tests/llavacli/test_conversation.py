@@ -69,10 +69,13 @@ def test_retry_undo_and_edit_cut_back_and_compute_little(chat: Conversation) -> 
     edited = hear(chat.edit("What colour is the circle?"))
     assert edited.text == afresh(chat, max_tokens=48) == "The circle is red."
     hear(chat.ask("Is there a star?"))
-    assert [turn.text for turn in chat.undo()] == ["Is there a star?"]
-    assert chat.tally.encoded == 1
-    assert [turn.text for turn in chat.undo()] == ["What colour is the circle?"]
-    assert (chat.turns, chat.attachments) == ([], [])
+    assert chat.undo() == []
+    assert [turn.text for turn in chat.turns] == ["What colour is the circle?"]
+    assert [each.label for each in chat.undo()] == ["[Image #1]"]
+    assert (chat.turns, [each.label for each in chat.pending]) == ([], ["[Image #1]"])
+    assert hear(chat.ask("How many shapes are there?")).text == first  # about the picture that waited
+    assert (chat.tally.encoded, chat.pending) == (1, [])
+    chat.undo()
     with pytest.raises(UsageError, match="there is no turn to take back"):
         chat.undo()
 

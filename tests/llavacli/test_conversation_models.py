@@ -69,6 +69,28 @@ def test_a_captioner_takes_a_picture_that_was_pasted(captioner: core.Engine, tmp
     assert [turn.text for turn in chat.turns] == [""]
 
 
+def test_pictures_are_counted_anew_for_another_model(captioner: core.Engine, tmp_path: Path) -> None:
+    chat = talk(tmp_path / "sessions.db")
+    chat.attach(SHAPES)
+    hear(chat.ask("How many shapes are there?"))
+    chat.attach(WIDE)
+    before = [each.described for each in chat.attachments]
+    demo, chat._load = chat._load, lambda _: captioner
+    chat.switch(ModelOptions(model="captioner"))
+    assert [each.seen.tokens for each in chat.attachments if each.seen is not None] == [0, 0]
+    chat._load = demo
+    chat.switch(ModelOptions())
+    assert [each.described for each in chat.attachments] == before
+
+
+def test_a_captioners_pictures_do_not_come_back(captioner: core.Engine, tmp_path: Path) -> None:
+    chat = talk(tmp_path / "sessions.db")
+    chat._load = lambda _: captioner
+    chat.attach(SHAPES)
+    hear(chat.ask(""))
+    assert (chat.undo(), chat.waits) == ([], False)
+
+
 def alone(engine: core.Engine, picture: str) -> str:
     *_, done = engine.generate([core.Message("user", core.Image(picture))])
     assert isinstance(done, core.Done)
