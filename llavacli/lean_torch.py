@@ -1,4 +1,4 @@
-"""torch as a command wants it: imported in three quarters of the time, and large tensors in large pages.
+"""torch as a command wants it: imported in three quarters of the time, with large pages, and threads that wait briefly.
 
 What only its compilers ask for is left out: the shape functions of its operators.
 """
@@ -17,6 +17,11 @@ TRACING = "torch._meta_registrations"  # and torch's decompositions, which it im
 # Read once, by torch's allocator. A batch makes and drops large tensors all the time, and their pages, 4 KB each, are
 # a sixth of what it takes. Elsewhere than on Linux this does nothing.
 LARGE_PAGES = {"THP_MEM_ALLOC_ENABLE": "1"}
+# How often a thread of GNU's OpenMP, which torch brings, looks whether the others have come before it sleeps: a
+# millisecond instead of fifteen. It waits no longer than that between two operations, and a core that a busy process
+# wants is given up all the sooner: then a token takes a quarter of the time (decision 0027).
+WAITING = {"GOMP_SPINCOUNT": "20000"}
+WAITING_AS_WANTED = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")  # a user's own choice
 
 
 def import_torch(*, tracing: bool) -> None:
@@ -30,7 +35,8 @@ def import_torch(*, tracing: bool) -> None:
     except OSError as error:  # torch's libraries would end the process
         raise folder_is_gone() from error
     if "torch" not in sys.modules:
-        for name, value in LARGE_PAGES.items():
+        waiting = {} if os.environ.keys() & {*WAITING_AS_WANTED} else WAITING
+        for name, value in (LARGE_PAGES | waiting).items():
             os.environ.setdefault(name, value)
         sys.modules[TRACING] = ModuleType(TRACING)
         try:

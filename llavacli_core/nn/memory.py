@@ -1,4 +1,4 @@
-"""Memory that fails, told from other errors; and pages of mapped files, let go of."""
+"""Memory that fails, told from other errors; and what the system is told of pages."""
 
 from __future__ import annotations
 
@@ -21,17 +21,34 @@ def lacks_memory(error: BaseException) -> bool:
 
 def release(view: Tensor) -> None:
     """Let go of pages of a mapped file's tensor, which would be read anew; not if they were written to."""
-    if sys.platform != "linux":
-        return
-    start = -(-view.data_ptr() // mmap.PAGESIZE) * mmap.PAGESIZE
-    length = (view.data_ptr() + view.nbytes - start) // mmap.PAGESIZE * mmap.PAGESIZE
     with suppress(OSError):  # a kernel that does not tell
-        if length > 0 and _is_as_on_disk(start, length):
-            ctypes.CDLL(None).madvise(ctypes.c_void_p(start), ctypes.c_size_t(length), mmap.MADV_DONTNEED)
+        if sys.platform == "linux" and _is_as_on_disk(*_pages(view)):
+            _advise(view, mmap.MADV_DONTNEED)
+
+
+def in_small_pages(fresh: Tensor) -> Tensor:
+    """The same, its memory not yet there: it will come in pages of 4 KB, whatever torch's allocator has asked for."""
+    if sys.platform == "linux":
+        _advise(fresh, mmap.MADV_NOHUGEPAGE)
+    return fresh
+
+
+def _pages(tensor: Tensor) -> tuple[int, int]:
+    """Where whole pages of it begin, and how many bytes these have."""
+    start = -(-tensor.data_ptr() // mmap.PAGESIZE) * mmap.PAGESIZE
+    return start, max(0, (tensor.data_ptr() + tensor.nbytes - start) // mmap.PAGESIZE * mmap.PAGESIZE)
+
+
+def _advise(tensor: Tensor, advice: int) -> None:
+    """Tell the system about its pages."""
+    start, length = _pages(tensor)
+    ctypes.CDLL(None).madvise(ctypes.c_void_p(start), ctypes.c_size_t(length), advice)
 
 
 def _is_as_on_disk(start: int, length: int) -> bool:
     """Whether pages hold what a file holds: those of memory alone, or that were written to, would be lost."""
+    if length == 0:
+        return False
     with open("/proc/self/pagemap", "rb", buffering=0) as entries:
         entries.seek(start // mmap.PAGESIZE * 8)
         told = bytearray(entries.read(length // mmap.PAGESIZE * 8))

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from llavacli_core.nn.linear import Apart, Linear
-from llavacli_core.nn.memory import lacks_memory, release
+from llavacli_core.nn.memory import in_small_pages, lacks_memory, release
 from llavacli_core.nn.product import LARGE, reordered, reorders
 from llavacli_core.sizes import FIRST_WORDS
 
@@ -101,7 +101,7 @@ def _settled(layer: Layer) -> Iterator[int]:
         one = reordered(torch.cat(weights) if len(weights) > 1 else weights[0])
         yield sum(weight.nbytes for weight in weights)
     else:
-        one = weights[0].new_empty(sum(map(len, weights)), weights[0].shape[1])
+        one = in_small_pages(weights[0].new_empty(sum(map(len, weights)), weights[0].shape[1]))
         yield from _copied(weights, one)
     if _state(layer) != before:  # changed meanwhile
         return

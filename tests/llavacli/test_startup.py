@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from llavacli import app
 from llavacli.command import Offer
+from llavacli.lean_torch import WAITING_AS_WANTED
 from llavacli.signals import Stopper
 from tests.llavacli.running import process
 
@@ -80,3 +82,15 @@ def test_torch_comes_without_what_its_compilers_need_until_they_do(home: object)
     result = process([sys.executable, "-c", code, "describe", str(SHAPES)], text=True)
     assert result.returncode == 0, result.stderr
     assert result.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("chosen", "waits"), [({}, "20000"), ({"OMP_WAIT_POLICY": "active"}, "None")])
+def test_threads_wait_briefly_unless_the_user_has_it_otherwise(chosen: dict[str, str], waits: str) -> None:
+    code = (
+        "import os\nfrom llavacli.lean_torch import import_torch\nimport_torch(tracing=False)\n"
+        "print(os.environ.get('GOMP_SPINCOUNT'))"
+    )
+    environment = {name: value for name, value in os.environ.items() if name not in WAITING_AS_WANTED}
+    result = process([sys.executable, "-c", code], env=environment | chosen, text=True)
+    assert result.stdout.strip() == waits, result.stderr
