@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 DEMO = "demo"
 DEMO_NOTE = (
-    "no model chosen, so the built-in demo answers: it names simple coloured shapes and nothing else; "
-    "for real pictures choose one, e.g. -m llava-hf/llava-v1.6-mistral-7b-hf (about 15 GB)"
+    "no model chosen, so the built-in demo answers, which knows coloured shapes alone; "
+    "one for real pictures: -m llava-hf/llava-v1.6-mistral-7b-hf (15 GB)"
 )
 
 

@@ -129,8 +129,10 @@ def _refuse_strange_tables(path: Path, tables: Mapping[str, Any], owned: Owned) 
                     raise UsageError(f"{path}: no command {group} {key}", hint=f"there are {', '.join(names)}")
                 continue
             homes = [name for name in names if key.replace("-", "_") in owned[f"{group}.{name}"]]
-            hint = f"name the command, e.g. [{group}.{homes[0]}]" if homes else "no command there takes it"
-            raise UsageError(f"{path}: {key} stands in [{group}]", hint=hint)
+            hint = (
+                f"options go into a command's table: [{group}.{homes[0]}]" if homes else f"no {group} command takes it"
+            )
+            raise UsageError(f"{path}: [{group}] holds {key}", hint=hint)
 
 
 def _own(tables: Mapping[str, Any], command: Sequence[str]) -> Mapping[str, Any]:

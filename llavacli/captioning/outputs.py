@@ -39,7 +39,7 @@ class Outputs:
 
 def holds_records(output: str | None) -> bool:
     """Whether a file is one of records."""
-    return output is not None and output.endswith(".jsonl") and not _is_metadata(output)
+    return output is not None and output.lower().endswith(".jsonl") and not _is_metadata(output)
 
 
 def check(keeping: KeepingOptions, pictures: Sequence[Picture], *, several_prompts: bool) -> None:
@@ -109,7 +109,7 @@ def _check_file(output: str, pictures: Sequence[Picture]) -> None:
             "--output is for files alone",
             hint="leave it out for stdout; --json prints records there, also besides a file",
         )
-    if not output.endswith(ENDINGS):
+    if not output.lower().endswith(ENDINGS):
         raise UsageError(f"{output}: its ending names no known kind", hint=".jsonl, .csv or metadata.jsonl")
     if not _is_metadata(output):
         return
@@ -130,7 +130,7 @@ def _check_file(output: str, pictures: Sequence[Picture]) -> None:
 def _table(output: str, shard: Shard) -> Table:
     """The one file."""
     folder, name = os.path.split(output)
-    if output.endswith(".csv"):
+    if output.lower().endswith(".csv"):
         return Table(output, CsvFormat(folder, headed=shard.is_first))
     if not _is_metadata(output):
         return Table(output, RecordFormat(folder))

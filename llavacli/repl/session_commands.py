@@ -57,12 +57,15 @@ def _found(conversation: Conversation, name: str) -> records.Conversation:
     if not os.path.isfile(path):
         return conversation.keeper.store.load(name)
     from llavacli.sessions.document import conversation_in
+    from llavacli.sessions.errors import DocumentError
 
     try:
         with open(path, "rb") as file:
             return replace(conversation_in(file.read()), id=None)
     except OSError as error:
         raise UsageError(f"{name}: {error.strerror}", hint="/load ID|FILE") from error
+    except DocumentError as error:
+        raise UsageError(f"{name}: is no conversation ({error})", hint=error.hint) from error
 
 
 def _written(conversation: Conversation, form: str, name: str, screen: Screen) -> None:

@@ -141,7 +141,7 @@ def _too_small(needs: Needs, budgets: Sequence[tuple[str, int]]) -> str:
     guests = GUESTS_AT_ONCE * max(needs.blocks, default=0) + len(needs.blocks) * needs.cache
     everything = sum(needs.blocks) + len(needs.blocks) * needs.cache
     least = needs.first + needs.last + needs.working + min(guests, everything)
-    have = ", ".join(f"{_size(size, math.floor)} of {device}" for device, size in budgets)
+    have = ", ".join(f"{_size(size, math.floor)} on {device}" for device, size in budgets)
     return f"the model does not fit: on one device it takes at least {_size(least, math.ceil)}, and there is {have}"
 
 

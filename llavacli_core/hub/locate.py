@@ -45,7 +45,7 @@ def named(model: str) -> str:
     if not model:
         raise BadOption("the model's name is empty", hint="give a Hub id (org/name) or an alias")
     if model == DEMO:
-        raise BadOption("the demo is built in", hint="it is neither fetched, removed nor damaged")
+        raise BadOption("the demo is built in", hint="it needs no download, and cannot be removed")
     if is_folder(model):
         raise BadOption(f"{model} is a folder, not a model of the Hub", hint="give a Hub id (org/name) or an alias")
     raise _unknown(model)

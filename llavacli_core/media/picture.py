@@ -59,7 +59,8 @@ def decode(source: bytes | Image.Image, name: str = "-") -> Image.Image:
     except InputError as error:
         raise type(error)(f"{shown(name)}: {error}", hint=error.hint) from None
     except (Image.DecompressionBombError, MemoryError) as error:
-        raise InputTooLarge(f"{shown(name)}: too many pixels", hint="scale it down first") from error
+        most = f"more than {MAX_PIXELS // 10**6} megapixels, or than memory holds"
+        raise InputTooLarge(f"{shown(name)}: {most}", hint="scale it down first") from error
     except Exception as error:  # decoders fail on damaged data in every way there is
         raise _unreadable(source, name, error) from error
 

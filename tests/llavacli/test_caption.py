@@ -690,6 +690,13 @@ def test_a_run_that_is_repeated_ends_as_it_did(ask: Run, photos: Path, output: l
     assert ask("caption", "photos/a2.png", "photos/a10.png", *again, script=mixed).returncode == 3
 
 
+def test_endings_in_capitals(ask: Run, photos: Path) -> None:
+    for output in ("OUT.JSONL", "OUT.CSV"):
+        assert ask("caption", "-q", "photos", "-o", output).returncode == 0
+    assert rows("OUT.JSONL")[0]["status"] == "ok"
+    assert Path("OUT.CSV").read_text().startswith("source,text,")
+
+
 @pytest.mark.parametrize("output", ["out.jsonl", "out.csv"])
 def test_a_picture_is_the_same_however_its_path_is_spelt(ask: Run, photos: Path, output: str) -> None:
     for spelling in ("photos", "./photos/", str(photos.absolute()), "photos//sub/.."):

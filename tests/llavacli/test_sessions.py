@@ -187,7 +187,7 @@ def test_a_config_file_has_a_table_for_each_command_of_the_group(here: Run, stor
     assert here("sessions", "ls").stdout.count(b"\n") == 1
     assert here("sessions", "show").returncode == 0
     for text, message in (
-        ("[sessions]\nlimit = 1", b"limit stands in [sessions] (hint: name the command, e.g. [sessions.ls])"),
+        ("[sessions]\nlimit = 1", b"[sessions] holds limit (hint: options go into a command's table: [sessions.ls])"),
         ("sessions = 3", b"sessions must be a table"),
         ("[sessions.ls]\nlimt = 1", b"did you mean 'limit'?"),
     ):

@@ -64,8 +64,8 @@ def test_flag_over_variable_over_project_over_user_over_default(
         ("stop = 'x'", "stop must be a list of strings, not 'x'"),
         ("dtype = 'int8'", "dtype must be 'auto' or 'float32' or 'bfloat16' or 'float16', not 'int8'"),
         ("[describe]\nmodel = 3", "model must be a string, not 3"),
-        ("[models]\ndevice = 'cpu'", "device stands in [models] (hint: no command there takes it)"),
-        ("[models]\noffline = true", "offline stands in [models] (hint: name the command, e.g. [models.info])"),
+        ("[models]\ndevice = 'cpu'", "[models] holds device (hint: no models command takes it)"),
+        ("[models]\noffline = true", "[models] holds offline (hint: options go into a command's table: [models.info])"),
         ("[models.nosuch]\nx = 1", "no command models nosuch (hint: there are ls, info, pull, verify, rm)"),
     ],
 )
