@@ -36,7 +36,7 @@ class Settling:
         self.pending = sum(weight.nbytes for layer in layers for weight in _weights(layer))
         self._at_once = -(-self.pending // TOKENS)
         self._until = FIRST_WORDS
-        self._steps: Iterator[int] | None = _steps(layers, room)
+        self._steps: Iterator[int] | None = _steps(layers, room) if layers else None
         self._turn = Lock()  # several answers may be generated at a time
 
     def __reduce__(self) -> tuple[type[Settling], tuple[()]]:
@@ -56,7 +56,7 @@ class Settling:
         """A token's share. What is made may be learned and changed, unlike what generating makes."""
         left = self._at_once
         with torch.inference_mode(mode=False), torch.no_grad():
-            while self._steps is not None and left >= 0:
+            while self._steps is not None and left > 0:
                 taken = next(self._steps, None)
                 if taken is None:
                     self._steps, self.pending = None, 0
