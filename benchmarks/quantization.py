@@ -38,7 +38,7 @@ from llavacli_core.checkpoint.host import computes_bfloat16
 from llavacli_core.nn.bnb import Bnb8bit
 from llavacli_core.nn.product import has_amx
 from llavacli_core.nn.settling import TOKENS
-from llavacli_core.sizes import FIRST_WORDS
+from llavacli_core.portions import FIRST_WORDS
 
 QUANTS = ("8bit", "4bit", "bnb-8bit", "bnb-4bit")
 TIMES = {"8bit": 5, "4bit": 15}

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from llavacli_core.config import DecoderConfig, EncoderConfig, ModelConfig, SwinConfig
-from llavacli_core.sizes import SLICE, SMALL_MATRIX, TILES_AT_ONCE, TOWER_SLICE
+from llavacli_core.portions import SLICE, SMALL_MATRIX, TILES_AT_ONCE, TOWER_SLICE
 
 SCORE_BYTES = 8  # of eager attention: before and after the mask, or before and after rounding from float32
 

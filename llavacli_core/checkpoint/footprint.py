@@ -12,8 +12,8 @@ from llavacli_core.checkpoint.activations import batches, connecting, encoding, 
 from llavacli_core.checkpoint.host import has_amx, reorders, widens
 from llavacli_core.checkpoint.parts import ITEMSIZES, Part, cache_bytes, parts_of
 from llavacli_core.config import CaptionerConfig, EncoderConfig, ModelConfig
+from llavacli_core.portions import CACHE_BLOCK, FIRST_WORDS, REMAP_BYTES
 from llavacli_core.schemes import Scheme, quantizes
-from llavacli_core.sizes import CACHE_BLOCK, FIRST_WORDS, REMAP_BYTES
 
 MIB = 2**20
 FAULT_AROUND = 64 * 2**10  # Linux maps so much of a file around a page that is touched

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from llavacli_core.checkpoint.stored import Stored, Tensors, open_weights
-from llavacli_core.sizes import REMAP_BYTES
+from llavacli_core.portions import REMAP_BYTES
 
 MAP_BYTES = 2**20  # below this a copy costs nothing, and stacked matrices make one product instead of three
 

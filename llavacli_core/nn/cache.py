@@ -10,7 +10,7 @@ from torch import Tensor
 from llavacli_core.config import DecoderConfig
 from llavacli_core.nn.rotary import Rotary
 from llavacli_core.nn.rows import Rows
-from llavacli_core.sizes import CACHE_BLOCK
+from llavacli_core.portions import CACHE_BLOCK
 
 
 class LayerCache:

@@ -16,7 +16,7 @@ from llavacli_core.nn.connector import Connector
 from llavacli_core.nn.decoder import Decoder, causal_loss
 from llavacli_core.nn.rows import Rows
 from llavacli_core.nn.vit import VisionTransformer
-from llavacli_core.sizes import TILES_AT_ONCE
+from llavacli_core.portions import TILES_AT_ONCE
 
 
 class Llava(nn.Module):

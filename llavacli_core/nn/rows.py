@@ -12,7 +12,7 @@ from torch import Tensor
 
 from llavacli_core.nn.attention import hidden
 from llavacli_core.nn.rotary import Rotary
-from llavacli_core.sizes import CACHE_BLOCK
+from llavacli_core.portions import CACHE_BLOCK
 
 GROWTH = 4  # times the slots, where more are needed
 

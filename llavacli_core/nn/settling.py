@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from llavacli_core.nn.linear import Apart, Linear
 from llavacli_core.nn.memory import in_small_pages, lacks_memory, release
 from llavacli_core.nn.product import LARGE, reordered, reorders
-from llavacli_core.sizes import FIRST_WORDS
+from llavacli_core.portions import FIRST_WORDS
 
 TOKENS = 16  # over which it is spread: all at once would be a pause in the middle of an answer
 PIECE = 2**24  # bytes that are copied at a time, unless they are put into another order

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from llavacli_core.nn.product import has_amx
-from llavacli_core.sizes import SLICE, SMALL_MATRIX
+from llavacli_core.portions import SLICE, SMALL_MATRIX
 
 
 def by_slices(part: Callable[[Tensor], Tensor], x: Tensor, widest: nn.Module, *, large: int = SLICE) -> Tensor:

@@ -17,7 +17,7 @@ from torch import Tensor
 from llavacli_core.nn.attention import hidden
 from llavacli_core.nn.cache import KVCache
 from llavacli_core.nn.step import Arithmetic, of_one
-from llavacli_core.sizes import CACHE_BLOCK
+from llavacli_core.portions import CACHE_BLOCK
 
 if TYPE_CHECKING:
     from llavacli_core.nn.decoder import Decoder

@@ -19,7 +19,7 @@ from llavacli_core.nn.product import convolution
 from llavacli_core.nn.self_attention import RelativePositionBias, SelfAttention
 from llavacli_core.nn.slices import by_slices
 from llavacli_core.nn.trace import Trace
-from llavacli_core.sizes import TOWER_SLICE
+from llavacli_core.portions import TOWER_SLICE
 
 
 class Block(nn.Module):

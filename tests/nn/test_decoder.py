@@ -12,7 +12,7 @@ from llavacli_core.config import DecoderConfig, Rope
 from llavacli_core.nn.cache import KVCache
 from llavacli_core.nn.decoder import Decoder, causal_loss
 from llavacli_core.nn.linear import Apart, Linear
-from llavacli_core.sizes import CACHE_BLOCK
+from llavacli_core.portions import CACHE_BLOCK
 
 PLAIN = DecoderConfig(
     vocab_size=97,

@@ -7,7 +7,7 @@ from llavacli_core.config import DecoderConfig, Rope
 from llavacli_core.nn.cache import KVCache
 from llavacli_core.nn.decoder import Decoder
 from llavacli_core.nn.rows import Rows
-from llavacli_core.sizes import CACHE_BLOCK
+from llavacli_core.portions import CACHE_BLOCK
 
 
 def config(**values):

@@ -15,7 +15,7 @@ from llavacli_core.checkpoint.stored import open_weights
 from llavacli_core.nn import memory, settling
 from llavacli_core.nn.linear import Apart, Linear
 from llavacli_core.nn.settling import Settling, settle
-from llavacli_core.sizes import FIRST_WORDS
+from llavacli_core.portions import FIRST_WORDS
 from tests.nn.test_product import drawn, filled, same
 from tests.reference.checkpoints import write
 from tests.reference.models import BASES

@@ -9,7 +9,7 @@ from llavacli_core.nn import product, slices
 from llavacli_core.nn.linear import Apart, Linear
 from llavacli_core.nn.settling import settle
 from llavacli_core.nn.slices import by_slices
-from llavacli_core.sizes import SLICE
+from llavacli_core.portions import SLICE
 
 
 def linear(out, inputs):

@@ -6,7 +6,7 @@ import torch
 from llavacli_core.nn.cache import KVCache
 from llavacli_core.nn.graph import StepGraph
 from llavacli_core.nn.static_step import attend_over_room
-from llavacli_core.sizes import CACHE_BLOCK
+from llavacli_core.portions import CACHE_BLOCK
 from tests.graphless import run_again
 from tests.nn.test_decoder import CONFIGS, PLAIN, cache_of, decoder_of, whole
 

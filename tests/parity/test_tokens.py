@@ -2,7 +2,7 @@
 
 import pytest
 
-from llavacli_core.sizes import CACHE_BLOCK
+from llavacli_core.portions import CACHE_BLOCK
 from tests.parity.asking import assert_same
 from tests.reference import ANSWER_LENGTH, cases
 from tests.reference.cases import CLIPS, FILES, MIXED, MODES, PHOTO, ROUNDED, SEVERAL, SIZES, TURNS, WORDS, about

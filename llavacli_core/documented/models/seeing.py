@@ -17,7 +17,7 @@ from llavacli_core.errors import BadOption
 from llavacli_core.geometry import Grid, best_resolution
 from llavacli_core.nn.connector import Connector
 from llavacli_core.nn.llava import Llava
-from llavacli_core.sizes import TILES_AT_ONCE
+from llavacli_core.portions import TILES_AT_ONCE
 
 
 @dataclass(frozen=True)
