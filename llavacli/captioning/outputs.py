@@ -112,6 +112,8 @@ def _check_file(output: str, pictures: Sequence[Picture]) -> None:
     if not output.lower().endswith(ENDINGS):
         raise UsageError(f"{output}: its ending names no known kind", hint=".jsonl, .csv or metadata.jsonl")
     if not _is_metadata(output):
+        if _is_metadata(output.lower()):
+            raise UsageError(f"{output}: ImageFolder reads metadata.jsonl, in small letters", hint="write it so")
         return
     form = _metadata(output)
     for picture in pictures:

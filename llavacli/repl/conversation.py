@@ -89,7 +89,7 @@ class Conversation:
     @property
     def waits(self) -> bool:
         """Whether pictures wait that are turns by themselves, so that `ask("")` answers the next of them."""
-        return bool(self.pending) and self.captions
+        return self.loaded is not None and bool(self.pending) and self.captions
 
     def switch(self, model: ModelOptions) -> list[str]:
         """Go on with another model, which gets the whole history; in words, what it will not take of that.
@@ -116,11 +116,13 @@ class Conversation:
         """Answer what was typed, with the attachments that are pending; these alone are asked the usual prompt."""
 
         def events(answering: Answering) -> Events:
-            turn = composed(text, self.pending, self.attachments, self.generation, captions=self.captions)
+            gives_up = bool(self.turns) and self.turns[-1].answer is None  # what was restored without an answer
+            pending = [*(self._waiting(1) if gives_up else ()), *self.pending]
+            turn = composed(text, pending, self.attachments, self.generation, captions=self.captions)
             notices = []
-            if self.turns and self.turns[-1].answer is None:  # restored, and given up now
+            if gives_up:
                 notices = [Notice(f"given up, as it was never answered: {self.turns[-1].text}")]
-                self._take_back(1)
+                self.undo()
             yield from self._answer(answering, self.turns, turn, notices)
 
         return Answering(events)
@@ -147,17 +149,15 @@ class Conversation:
         return Answering(lambda answering: self._go_on(answering, last))
 
     def undo(self, count: int = 1) -> Sequence[Attachment]:
-        """Take the last turns back. What was attached to them, given here, waits for the next one, unless that is gone.
-
-        A captioner's pictures do not: each would be its own turn again at once.
-        """
+        """Take the last turns back; what was attached to them alone, given here, waits for the next one."""
         self._last("take back")
         if count > len(self.turns):
             have = "there is one turn" if len(self.turns) == 1 else f"there are {len(self.turns)} turns"
             raise UsageError(f"{have}, not {count}", hint="/undo alone takes the last one back")
-        shown = [each for turn in self._take_back(count) for each in turn.shown]
-        waiting = [] if self.captions else shown
+        waiting = self._waiting(count)
+        self.turns = self.turns[:-count]
         self.pending = [*waiting, *self.pending]
+        self.keeper.cut(len(self.turns))
         return waiting
 
     def clear(self) -> None:
@@ -308,21 +308,24 @@ class Conversation:
         """Make these turns the session's."""
         self.session.messages[:] = messages_of(turns, None if self.captions else self.system)
 
-    def _take_back(self, count: int) -> Sequence[Turn]:
-        """The last turns, which are no more."""
-        self.turns, gone = self.turns[:-count], self.turns[-count:]
-        self.keeper.cut(len(self.turns))
-        return gone
+    def _waiting(self, count: int) -> Sequence[Attachment]:
+        """What the last turns alone show, each once. A captioner's pictures would be turns again at once: none."""
+        if self.loaded is not None and self.captions:
+            return []
+        stay = [each for turn in self.turns[:-count] for each in turn.attachments] + self.pending
+        held = {each.number for each in stay}
+        shown = {each.number: each for turn in self.turns[-count:] for each in turn.shown}
+        return [each for number, each in shown.items() if number not in held]
 
     def _see_anew(self) -> None:
-        """Have every attachment know how it enters this model's prompts; nothing, where that takes none of its kind."""
+        """Have every attachment know how it enters this model's prompts: by no token, where it cannot be had by now."""
         import llavacli_core as core
 
         def seen(each: Attachment) -> Attachment:
             try:
                 return each if each.missing else replace(each, seen=self.session.open(each.part).seen)
             except core.errors.CoreError:
-                return replace(each, seen=None)
+                return each if each.seen is None else replace(each, seen=replace(each.seen, tokens=0))
 
         for turn in self.turns:
             turn.attachments = tuple(map(seen, turn.attachments))

@@ -128,7 +128,9 @@ class Chat:
             self._screen.failed(what, error)
             if what.code == "too_long" and self._words:
                 self._typed = Typed(commands.line_of(self._words), "")
-                self._screen.note("the words are in the line again, to be changed or sent anew; Ctrl-C clears it")
+                by_line = self._screen.look.by_line
+                how = "an empty line sends them again" if by_line else "they are in the line again; Ctrl-C clears it"
+                self._screen.note(f"the words were not sent: {how}")
         return True
 
     def _following(self, line: str, typed: Typed | None, *, command: bool) -> Next:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -34,7 +34,7 @@ def _set(conversation: Conversation, arguments: Sequence[str], screen: Screen) -
     settings = dict(conversation.settings())
     if not arguments:
         width = max(map(len, settings))
-        lines = (f"{name:{width}}  {escaped(_valued(name, value), lines=False)}" for name, value in settings.items())
+        lines = (f"{name:{width}}  {escaped(_valued(name, settings), lines=False)}" for name in settings)
         screen.say("\n".join(lines))
         return None
     if len(arguments) == 2:
@@ -42,14 +42,16 @@ def _set(conversation: Conversation, arguments: Sequence[str], screen: Screen) -
     settings, name = dict(conversation.settings()), arguments[0].replace("_", "-").lower()
     if name not in settings:
         raise parameters.unknown(name)
-    screen.note(f"{name} is {_valued(name, settings[name])}")
+    screen.note(f"{name} is {_valued(name, settings)}")
     return None
 
 
-def _valued(name: str, value: str) -> str:
+def _valued(name: str, settings: Mapping[str, str]) -> str:
     """A setting's value, and where there is none, what holds by default."""
-    default = parameters.by_default(name) if value == "none" else None
-    return value if default is None else f"none ({default})"
+    default = None if settings[name] != "none" else parameters.by_default(name)
+    if default is None or (name == "frames" and settings["fps"] != "none"):
+        return settings[name]
+    return f"none ({default})"
 
 
 def _model(conversation: Conversation, arguments: Sequence[str], screen: Screen) -> Next:

@@ -87,9 +87,11 @@ def _steps(layers: Sequence[Layer], room: Callable[[], int]) -> Iterator[int]:
 
 def _gains(layer: Layer) -> bool:
     """Whether a layer is read faster once it has settled; what learns, or is computed from others, stays."""
+    if not _is_plain(layer):
+        return False
     weights = _weights(layer)
     first = weights[0]
-    if first.device.type != "cpu" or first.is_mkldnn or first.requires_grad or hasattr(layer, "parametrizations"):
+    if first.device.type != "cpu" or first.is_mkldnn or any(weight.requires_grad for weight in weights):
         return False
     return (layer.mapped or reorders(first.dtype)) and sum(weight.nbytes for weight in weights) >= LARGE
 
@@ -123,11 +125,21 @@ def _copied(weights: Sequence[Tensor], one: Tensor) -> Iterator[int]:
             yield piece.nbytes
 
 
+def _is_plain(layer: Layer) -> bool:
+    """Whether its weights are parameters of its own: pruned ones, say, are made anew with each call."""
+    if isinstance(layer, Apart):
+        return all(str(place) in layer.weights._parameters for place in range(len(layer.weights)))
+    return "weight" in layer._parameters
+
+
 def _weights(layer: Layer) -> list[Tensor]:
     """Those that follow one another in a layer."""
     return list(layer.weights) if isinstance(layer, Apart) else [layer.weight]
 
 
-def _state(layer: Layer) -> list[tuple[int, int]]:
-    """What tells whether somebody has changed a layer's weights, or put others in their place."""
-    return [(id(weight), 0 if weight.is_inference() else weight._version) for weight in _weights(layer)]
+def _state(layer: Layer) -> list[tuple[int, int, bool]]:
+    """What tells whether somebody has changed a layer's weights, has them learn, or put others in their place."""
+    return [
+        (id(weight), 0 if weight.is_inference() else weight._version, weight.requires_grad)
+        for weight in _weights(layer)
+    ]

@@ -80,6 +80,27 @@ def test_retry_undo_and_edit_cut_back_and_compute_little(chat: Conversation) -> 
         chat.undo()
 
 
+def test_what_earlier_turns_show_as_well_stays_there_alone(chat: Conversation) -> None:
+    chat.attach(SHAPES)
+    hear(chat.ask("How many shapes are there?"))
+    chat.attach(WIDE)
+    hear(chat.ask("Is [Image #1] like [Image #2]?"))
+    assert [each.number for each in chat.undo()] == [2]
+    assert [each.number for each in chat.attachments] == [1, 2]
+    assert [each.number for each in chat.undo()] == [1]
+    assert [each.number for each in chat.pending] == [1, 2]
+
+
+def test_the_picture_of_a_turn_that_is_given_up_is_asked_about(chat: Conversation) -> None:
+    chat.attach(SHAPES)
+    hear(chat.ask("How many shapes are there?"))
+    chat.turns[-1].answer = None  # as after a crash
+    heard = hear(chat.ask("Where is the star?"))
+    assert "given up, as it was never answered" in heard.notices[0]
+    assert heard.done is not None
+    assert (len(chat.turns), len(heard.done.images), chat.pending) == (1, 1, [])
+
+
 def test_a_retry_with_a_temperature_has_a_seed_of_its_own(chat: Conversation) -> None:
     chat.set("temperature", "1")
     hear(chat.ask("hello"))

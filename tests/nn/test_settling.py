@@ -2,12 +2,14 @@
 
 import copy
 import pickle
+from functools import partial
 from itertools import pairwise
 
 import pytest
 import torch
 from safetensors.torch import save_file
 from torch import nn
+from torch.nn.utils import prune
 
 import llavacli_core as core
 from llavacli_core.checkpoint import load, reader
@@ -149,12 +151,29 @@ def test_what_is_changed_meanwhile_stays_as_it_was_changed(mapped, monkeypatch):
 
 
 def test_what_is_computed_from_others_stays(mapped):
-    (layer,) = mapped(1)
-    linear = Linear(96, 64, bias=False)
-    linear.weight, linear.mapped = layer.weights[0], True
-    nn.utils.parametrizations.weight_norm(linear)
-    settle(linear)
-    assert linear.mapped
+    pruned = partial(prune.l1_unstructured, name="weight", amount=3)
+    for change in (nn.utils.parametrizations.weight_norm, pruned):
+        (layer,) = mapped(1)
+        linear = Linear(96, 64, bias=False)
+        linear.weight, linear.mapped = layer.weights[0], True
+        change(linear)
+        settle(linear)
+        assert linear.mapped
+        assert linear(drawn(96)).shape == (64,)
+
+
+def test_what_learns_stays(mapped, monkeypatch):
+    monkeypatch.setattr(settling, "PIECE", 96 * 2)
+    before, meanwhile = mapped(2, 2)
+    before.weights[1].requires_grad_()
+    settle(before)
+    step = settling._steps([meanwhile], lambda: 10**9)
+    with torch.no_grad():
+        next(step)
+        meanwhile.weights[0].requires_grad_()
+        assert [*step]
+    assert before.mapped
+    assert meanwhile.mapped
 
 
 def test_a_copy_has_nothing_to_settle(mapped):
