@@ -141,7 +141,7 @@ class OutOfMemory(CoreError):
 
 
 class BadOption(CoreError, ValueError):
-    """A parameter out of its range; `option` is its name, where it is one of `Sampling`."""
+    """A parameter out of its range; `option` is its name, where it has a flag of that name."""
 
     code = "option"
 

@@ -54,10 +54,10 @@ class Video:
         if self.frames is not None and self.fps is not None:
             raise BadOption("frames and fps exclude each other", hint="give one of them")
         if self.frames is not None and (type(self.frames) is not int or self.frames < 1):
-            raise BadOption(f"frames must be at least 1, not {self.frames!r}", hint="8, for example")
+            raise BadOption(f"frames must be at least 1, not {self.frames!r}", option="frames")
         numeric = isinstance(self.fps, (int, float)) and not isinstance(self.fps, bool)
         if self.fps is not None and not (numeric and 0 < self.fps < math.inf):  # NaN is not, either
-            raise BadOption(f"fps must be above 0, not {self.fps!r}", hint="1, for example")
+            raise BadOption(f"fps must be above 0, not {self.fps!r}", option="fps")
 
 
 Part = str | Image | Video

@@ -79,25 +79,25 @@ def test_how_many_frames():
 
 
 @pytest.mark.parametrize(
-    ("asked", "flag"),
+    ("asked", "option"),
     [
-        ({"frames": 0}, "--frames"),
-        ({"frames": -1}, "--frames"),
-        ({"frames": 2.5}, "--frames"),
-        ({"frames": "8"}, "--frames"),
-        ({"frames": True}, "--frames"),
-        ({"fps": 0}, "--fps"),
-        ({"fps": -1.0}, "--fps"),
-        ({"fps": float("nan")}, "--fps"),
-        ({"fps": float("inf")}, "--fps"),
-        ({"fps": "1"}, "--fps"),
-        ({"frames": 8, "fps": 1}, "--frames or --fps"),
+        ({"frames": 0}, "frames"),
+        ({"frames": -1}, "frames"),
+        ({"frames": 2.5}, "frames"),
+        ({"frames": "8"}, "frames"),
+        ({"frames": True}, "frames"),
+        ({"fps": 0}, "fps"),
+        ({"fps": -1.0}, "fps"),
+        ({"fps": float("nan")}, "fps"),
+        ({"fps": float("inf")}, "fps"),
+        ({"fps": "1"}, "fps"),
+        ({"frames": 8, "fps": 1}, None),
     ],
 )
-def test_options_out_of_range(asked, flag):
+def test_options_out_of_range(asked, option):
     with pytest.raises(BadOption) as caught:
         Video(DATA, **asked)
-    assert flag in str(caught.value.hint)
+    assert caught.value.option == option
 
 
 def test_frames_in_memory():
