@@ -1,6 +1,7 @@
 """Weights settle in memory once there are some words: nothing but speed tells, and what is changed meanwhile stays."""
 
 import copy
+import os
 import pickle
 from functools import partial
 from itertools import pairwise
@@ -211,7 +212,7 @@ def test_a_tied_embedding_that_was_edited_stays_so(folder):
     assert len(answers[0]) > FIRST_WORDS + settling.TOKENS
 
 
-@pytest.mark.skipif(not memory.sys.platform.startswith("linux"), reason="told by Linux alone")
+@pytest.mark.skipif(not os.access("/proc/self/pagemap", os.R_OK), reason="a system that does not tell of pages")
 def test_pages_that_hold_what_the_file_holds_are_let_go_of(tmp_path):
     values = drawn(3000, 64)
     save_file({"before": drawn(3, 5), "values": values}, tmp_path / "model.safetensors")
