@@ -21,7 +21,6 @@ LARGE_PAGES = {"THP_MEM_ALLOC_ENABLE": "1"}
 # millisecond instead of fifteen. It waits no longer than that between two operations, and a core that a busy process
 # wants is given up all the sooner: then a token takes a quarter of the time (decision 0027).
 WAITING = {"GOMP_SPINCOUNT": "20000"}
-WAITING_AS_WANTED = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")  # a user's own choice
 
 
 def import_torch(*, tracing: bool) -> None:
@@ -35,7 +34,7 @@ def import_torch(*, tracing: bool) -> None:
     except OSError as error:  # torch's libraries would end the process
         raise folder_is_gone() from error
     if "torch" not in sys.modules:
-        waiting = {} if os.environ.keys() & {*WAITING_AS_WANTED} else WAITING
+        waiting = {} if "OMP_WAIT_POLICY" in os.environ else WAITING  # which says it in other words
         for name, value in (LARGE_PAGES | waiting).items():
             os.environ.setdefault(name, value)
         sys.modules[TRACING] = ModuleType(TRACING)

@@ -29,11 +29,17 @@ class Outcome:
 
 
 class Sink(Protocol):
-    """Where outcomes are kept, or only shown."""
+    """Where outcomes go."""
 
-    @property
-    def keeps(self) -> bool:
-        """Whether a later run finds them there; else nothing is asked of it but to show them."""
+    def put(self, outcome: Outcome) -> None:
+        """Take an outcome; when this returns, it is kept, or shown."""
+
+    def close(self, *, finished: bool) -> None:
+        """Let go; a run that has `finished` also clears away what its outcomes replaced."""
+
+
+class Keeping(Sink, Protocol):
+    """Where a later run finds them. An outcome takes the place of its item's earlier ones; a failure, no caption's."""
 
     def state(self, item: Item) -> State:
         """What an earlier run has left of an item."""
@@ -43,12 +49,3 @@ class Sink(Protocol):
 
     def is_stale(self, item: Item, fingerprint: str) -> bool:
         """Whether a caption that is there is known to be made by something else."""
-
-    def put(self, outcome: Outcome) -> None:
-        """Keep an outcome, in place of the item's earlier ones; when this returns, it is kept.
-
-        A failure leaves the caption that there is.
-        """
-
-    def close(self, *, finished: bool) -> None:
-        """Let go; a run that has `finished` also clears away what its outcomes replaced."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from llavacli.captioning.formats import CsvFormat, MetadataFormat, RecordFormat
 from llavacli.captioning.options import BY_STEM, KeepingOptions
-from llavacli.captioning.outcome import Sink
+from llavacli.captioning.outcome import Keeping, Sink
 from llavacli.captioning.picture import Picture
 from llavacli.captioning.printed import Printed
 from llavacli.captioning.sharding import Shard
@@ -25,16 +25,21 @@ STDOUT = "-"
 
 @dataclass
 class Outputs:
-    """The sinks; `is_terminal` if one of them writes to a terminal, `finished` once nothing more will come."""
+    """Where captions are kept, and shown besides; `is_terminal` if a terminal shows them.
 
-    sinks: list[Sink] = field(default_factory=list)
+    `finished` once nothing more will come.
+    """
+
+    kept: list[Keeping] = field(default_factory=list)
+    shown: list[Sink] = field(default_factory=list)
     is_terminal: bool = False
     finished: bool = False
 
     def close(self) -> None:
         """Let go of all of them, each once."""
-        while self.sinks:
-            self.sinks.pop().close(finished=self.finished)
+        for sinks in (self.shown, self.kept):
+            while sinks:
+                sinks.pop().close(finished=self.finished)
 
 
 def holds_records(output: str | None) -> bool:
@@ -79,13 +84,13 @@ def opened(
     outputs = Outputs()
     try:
         if keeping.output is not None:
-            outputs.sinks.append(_table(keeping.output, shard))
+            outputs.kept.append(_table(keeping.output, shard))
         if keeping.sidecar is not None:
-            outputs.sinks.append(Sidecars(_naming(keeping), pictures, shard, overwrite=keeping.existing != "skip"))
-        if records.json or not outputs.sinks:
+            outputs.kept.append(Sidecars(_naming(keeping), pictures, shard, overwrite=keeping.existing != "skip"))
+        if records.json or not outputs.kept:
             stdout = Output(color)
             outputs.is_terminal = stdout.is_terminal
-            outputs.sinks.append(Printed(stdout, records=records.json))
+            outputs.shown.append(Printed(stdout, records=records.json))
         yield outputs
     finally:
         outputs.close()

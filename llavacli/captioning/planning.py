@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from llavacli.captioning.options import Existing
-from llavacli.captioning.outcome import Sink
+from llavacli.captioning.outcome import Keeping, Sink
 from llavacli.captioning.picture import Item
 from llavacli.failures import EXIT_CODES, Failure
 
@@ -39,21 +39,21 @@ class Plan:
 
 def plan(
     items: Iterable[Item],
-    sinks: Sequence[Sink],
+    kept: Sequence[Keeping],
+    shown: Sequence[Sink],
     existing: Existing,
     fingerprint: Callable[[Item], str],
     *,
     retry_failed: bool,
 ) -> Plan:
-    """What to do; `fingerprint`, of what would make a caption now, is asked for only to tell what is stale.
+    """What to do, by what is `kept` if anything is; what comes of it is `shown`, too.
 
-    Sinks that keep captions decide; the others are shown what there is to do.
+    `fingerprint`, of what would make a caption now, is asked for only to tell what is stale.
     """
     tasks, passed = list[Task](), list[tuple[Item, Failure | None]]()
-    keeping, showing = [sink for sink in sinks if sink.keeps], [sink for sink in sinks if not sink.keeps]
     for item in items:
         lacking, failed = list[Sink](), None
-        for sink in keeping:
+        for sink in kept:
             state = sink.state(item)
             if state == "missing" or existing == "overwrite" or (state == "failed" and retry_failed):
                 lacking.append(sink)
@@ -61,8 +61,8 @@ def plan(
                 failed = _before(sink.failed_with(item))
             elif existing == "stale" and sink.is_stale(item, fingerprint(item)):
                 lacking.append(sink)
-        if failed is None and (lacking or not keeping):
-            tasks.append(Task(item, [*lacking, *showing]))
+        if failed is None and (lacking or not kept):
+            tasks.append(Task(item, [*lacking, *shown]))
         else:
             passed.append((item, failed))
     return Plan(tasks, passed)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import re
 
-from llavacli.captioning.outcome import Outcome, State
-from llavacli.captioning.picture import Item
+from llavacli.captioning.outcome import Outcome
 from llavacli.captioning.wording import on_one_line
 from llavacli.render import record
 from llavacli.render.text import escaped
@@ -19,22 +18,8 @@ _ESCAPED = re.compile(r"[\\\t\n\r]")
 class Printed:
     """stdout keeps nothing for the next run."""
 
-    keeps = False
-
     def __init__(self, output: Output, *, records: bool) -> None:
         self._output, self._records = output, records
-
-    def state(self, item: Item) -> State:
-        """See Sink."""
-        return "missing"
-
-    def failed_with(self, item: Item) -> str | None:
-        """See Sink."""
-        return None
-
-    def is_stale(self, item: Item, fingerprint: str) -> bool:
-        """See Sink."""
-        return False
 
     def put(self, outcome: Outcome) -> None:
         """See Sink."""

@@ -77,11 +77,11 @@ class Run:
             sink.put(outcome)
 
 
-def show_passed(passed: Sequence[tuple[Item, Failure | None]], sinks: Sequence[Sink], asker: Asker) -> None:
-    """Show what is left as it is where nothing is kept: records tell of every picture."""
-    for sink in sinks:
-        for item, failed in passed if not sink.keeps else ():
-            record = asker.skipped(item) if failed is None else asker.refused(item, failed, None)
+def show_passed(passed: Sequence[tuple[Item, Failure | None]], shown: Sequence[Sink], asker: Asker) -> None:
+    """Show what is left as it is: records on stdout tell of every picture."""
+    for item, failed in passed:
+        record = asker.skipped(item) if failed is None else asker.refused(item, failed, None)
+        for sink in shown:
             sink.put(Outcome(item=item, record=record, failure=failed, fingerprint=None))
 
 

@@ -75,8 +75,6 @@ def shared(one: str, other: str, sidecar: str) -> UsageError:
 class Sidecars:
     """The sidecars of all pictures of a run; their folders are locked, a shard's for other shards only half."""
 
-    keeps = True
-
     def __init__(self, naming: Naming, pictures: Iterable[Picture], shard: Shard, *, overwrite: bool) -> None:
         self._naming, self._overwrite = naming, overwrite
         self._folders: dict[str, _Folder] = {}  # by the path that pictures have them by; two may be one
@@ -88,7 +86,7 @@ class Sidecars:
             raise
 
     def state(self, item: Item) -> State:
-        """See Sink."""
+        """See Keeping."""
         sidecar = self._naming.of(item.picture)
         if os.path.lexists(sidecar):
             self._refuse_another(item.picture, sidecar)
@@ -96,12 +94,12 @@ class Sidecars:
         return "missing" if self.failed_with(item) is None else "failed"
 
     def failed_with(self, item: Item) -> str | None:
-        """See Sink."""
+        """See Keeping."""
         folder = self._folder(item.picture)
         return None if folder is None else folder.journal.failed_with(os.path.basename(self._naming.of(item.picture)))
 
     def is_stale(self, item: Item, fingerprint: str) -> bool:
-        """See Sink."""
+        """See Keeping."""
         folder, sidecar = self._folder(item.picture), self._naming.of(item.picture)
         try:
             with open(sidecar, encoding="utf-8", errors="surrogateescape") as file:

@@ -18,8 +18,6 @@ SHOWN = 5  # numbers of lines in one message
 class Table:
     """The file's rows by picture. A `journal` beside it knows what its rows have no room for."""
 
-    keeps = True
-
     def __init__(self, path: str, form: Format, journal: str | None = None) -> None:
         self._form = form
         self._ledger = Ledger(path, form.split)
@@ -38,20 +36,20 @@ class Table:
             raise
 
     def state(self, item: Item) -> State:
-        """See Sink."""
+        """See Keeping."""
         if any(entry.text is not None for _, entry in self._of(item)):
             return "done"
         return "missing" if self.failed_with(item) is None else "failed"
 
     def failed_with(self, item: Item) -> str | None:
-        """See Sink."""
+        """See Keeping."""
         errors = [entry.error for _, entry in self._of(item) if entry.error is not None]
         if errors or self._journal is None:
             return errors[-1] if errors else None
         return self._journal.failed_with(self._form.key(item.picture))
 
     def is_stale(self, item: Item, fingerprint: str) -> bool:
-        """See Sink."""
+        """See Keeping."""
         made_by = [self._fingerprint(entry) for _, entry in self._of(item) if entry.text is not None]
         return fingerprint not in made_by and any(made_by)
 

@@ -64,7 +64,7 @@ def caption_all(
         stopper.restore = lambda: _let_go(bar, out)
         run = Run(asker, made_by, tally, bar, notes, stopper, rows, options.max_failures)
         with _summed_up(tally, bar, notes):
-            show_passed(to_do.passed, out.sinks, asker)
+            show_passed(to_do.passed, out.shown, asker)
             failures = _all(to_do, run, model)
         out.finished = True
     return overall([*failures, *to_do.failed_before], len(items))
@@ -103,7 +103,7 @@ def _planned(
             known.append(loading.load_processor(model, notes).info)
         return made_by.fingerprint(item, known[0])
 
-    return plan(items, out.sinks, options.existing, fingerprint, retry_failed=options.retry_failed)
+    return plan(items, out.kept, out.shown, options.existing, fingerprint, retry_failed=options.retry_failed)
 
 
 def _all(to_do: Plan, run: Run, model: ModelOptions) -> list[Failure]:

@@ -32,6 +32,11 @@ def _visible(character: str) -> str:
     return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}"
 
 
+def placeholder(number: int, kind: str) -> str:
+    """What stands for a picture or a clip in a conversation: `[Image #1]`, `[Video #2]`."""
+    return f"[{kind.capitalize()} #{number}]"
+
+
 class LastNewlines:
     """Those at the end of a text that streams: they are shown only when more follows."""
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from llavacli.render.text import escaped
-from llavacli.repl.placeholders import placeholder
+from llavacli.render.text import escaped, placeholder
 from llavacli.sessions.records import Attachment
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The attachments of a conversation by their numbers: found, taken out, marked."""
+"""The attachments of a conversation by their numbers: found, taken out, marked, seen anew."""
 
 from __future__ import annotations
 
@@ -47,6 +47,31 @@ def mark(conversation: Conversation, attachment: Attachment, marks: Sequence[cor
     for turn in [turn for turn in conversation.turns if _has(turn, number)]:
         conversation.rewrite(turn, _with(turn, marked))
     return marked
+
+
+def shown_last(conversation: Conversation, turns: int) -> Sequence[Attachment]:
+    """What only so many last turns show, each once. A captioner's pictures would be turns again at once: none."""
+    if conversation.loaded is not None and conversation.captions:
+        return []
+    stay = [each for turn in conversation.turns[:-turns] for each in turn.attachments] + conversation.pending
+    held = {each.number for each in stay}
+    shown = {each.number: each for turn in conversation.turns[-turns:] for each in turn.shown}
+    return [each for number, each in shown.items() if number not in held]
+
+
+def see_anew(conversation: Conversation) -> None:
+    """Have every attachment know how it enters this model's prompts: by no token, where it cannot be had by now."""
+    import llavacli_core as core
+
+    def seen(each: Attachment) -> Attachment:
+        try:
+            return each if each.missing else replace(each, seen=conversation.session.open(each.part).seen)
+        except core.errors.CoreError:
+            return each if each.seen is None else replace(each, seen=replace(each.seen, tokens=0))
+
+    for turn in conversation.turns:
+        turn.attachments = tuple(map(seen, turn.attachments))
+    conversation.pending = [*map(seen, conversation.pending)]
 
 
 def _has(turn: Turn, number: int) -> bool:

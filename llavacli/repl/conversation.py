@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from llavacli.failures import UsageError
 from llavacli.options import GenerationOptions, ModelOptions
-from llavacli.repl import opening, parameters
+from llavacli.repl import album, opening, parameters
 from llavacli.repl.answering import Answering
 from llavacli.repl.composing import composed, question, refuse_words, turn_of
 from llavacli.repl.fitting import ContextPolicy, make_room, messages_of, policy_in, refused, several
@@ -107,7 +107,7 @@ class Conversation:
         self._told.clear()
         self._keep_header()
         self._place(self.turns if info.takes_prompt else [])
-        self._see_anew()
+        album.see_anew(self)
         return list(refused(self.session, self.turns, self.pending))
 
     # Turns
@@ -117,7 +117,7 @@ class Conversation:
 
         def events(answering: Answering) -> Events:
             gives_up = bool(self.turns) and self.turns[-1].answer is None  # what was restored without an answer
-            pending = [*(self._waiting(1) if gives_up else ()), *self.pending]
+            pending = [*(album.shown_last(self, 1) if gives_up else ()), *self.pending]
             turn = composed(text, pending, self.attachments, self.generation, captions=self.captions)
             notices = []
             if gives_up:
@@ -154,7 +154,7 @@ class Conversation:
         if count > len(self.turns):
             have = "there is one turn" if len(self.turns) == 1 else f"there are {len(self.turns)} turns"
             raise UsageError(f"{have}, not {count}", hint="/undo alone takes the last one back")
-        waiting = self._waiting(count)
+        waiting = album.shown_last(self, count)
         self.turns = self.turns[:-count]
         self.pending = [*waiting, *self.pending]
         self.keeper.cut(len(self.turns))
@@ -307,29 +307,6 @@ class Conversation:
     def _place(self, turns: Sequence[Turn]) -> None:
         """Make these turns the session's."""
         self.session.messages[:] = messages_of(turns, None if self.captions else self.system)
-
-    def _waiting(self, count: int) -> Sequence[Attachment]:
-        """What the last turns alone show, each once. A captioner's pictures would be turns again at once: none."""
-        if self.loaded is not None and self.captions:
-            return []
-        stay = [each for turn in self.turns[:-count] for each in turn.attachments] + self.pending
-        held = {each.number for each in stay}
-        shown = {each.number: each for turn in self.turns[-count:] for each in turn.shown}
-        return [each for number, each in shown.items() if number not in held]
-
-    def _see_anew(self) -> None:
-        """Have every attachment know how it enters this model's prompts: by no token, where it cannot be had by now."""
-        import llavacli_core as core
-
-        def seen(each: Attachment) -> Attachment:
-            try:
-                return each if each.missing else replace(each, seen=self.session.open(each.part).seen)
-            except core.errors.CoreError:
-                return each if each.seen is None else replace(each, seen=replace(each.seen, tokens=0))
-
-        for turn in self.turns:
-            turn.attachments = tuple(map(seen, turn.attachments))
-        self.pending = [*map(seen, self.pending)]
 
     def _last(self, what: str) -> Turn:
         """The last turn, to do something with."""

@@ -11,14 +11,8 @@ from llavacli.failures import UsageError
 
 if TYPE_CHECKING:
     import llavacli_core as core
-    from llavacli.repl.lookup import Kind
 
 _PLACEHOLDER = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`|\[(?:image|video) #(\d{1,9})\]", re.S | re.I)
-
-
-def placeholder(number: int, kind: Kind) -> str:
-    """What stands for a picture or a clip: `[Image #1]`, `[Video #2]`."""
-    return f"[{kind.capitalize()} #{number}]"
 
 
 def numbers_in(text: str) -> list[int]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from llavacli.repl.placeholders import placeholder
+from llavacli.render.text import placeholder
 from llavacli.request import Question
 from llavacli.sessions import records
 from llavacli.sources import Source

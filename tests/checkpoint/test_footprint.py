@@ -42,12 +42,15 @@ def test_where_16_bits_are_multiplied_as_32():
         assert host.widens() == product.widens(torch.zeros(1, dtype=torch.bfloat16), 1000)
 
 
-def test_where_products_are_of_tiles():
+@pytest.mark.parametrize(("field", "fact"), [("amx", "has_amx"), ("reordered", "reorders")])
+def test_what_this_processor_does_in_bfloat16(field, fact):
+    told = getattr(host, fact)()
     if host.processor_flags():
-        assert host.has_amx() == product.has_amx(torch.bfloat16)
-        assert counted.form_of("cpu", "bfloat16", None, "sdpa").amx == host.has_amx()
-    assert not counted.form_of("cpu", "float32", None, "sdpa").amx
-    assert not counted.form_of("cuda", "bfloat16", None, "sdpa").amx
+        assert told == getattr(product, fact)(torch.bfloat16)
+    forms = [
+        counted.form_of(*each, None, "sdpa") for each in (("cpu", "bfloat16"), ("cpu", "float32"), ("cuda", "bfloat16"))
+    ]
+    assert [getattr(form, field) for form in forms] == [told, False, False]
 
 
 def test_the_largest_decoder_matrix_on_disk_is_there_twice_while_it_settles():
@@ -65,14 +68,6 @@ def test_a_tied_embedding_on_disk_settles_as_a_head_does():
     on_disk = Form(device="cpu", dtype="float32")
     assert counted._settling(tied, on_disk) >= weigh(embedding, on_disk)
     assert counted._settling(tied, replace(on_disk, reordered=True)) < weigh(embedding, on_disk)
-
-
-def test_where_weights_are_put_into_another_order():
-    if host.processor_flags():
-        assert host.reorders() == product.reorders(torch.bfloat16)
-        assert counted.form_of("cpu", "bfloat16", None, "sdpa").reordered == host.reorders()
-    assert not counted.form_of("cpu", "float32", None, "sdpa").reordered
-    assert not counted.form_of("cuda", "bfloat16", None, "sdpa").reordered
 
 
 def test_the_largest_matrix_is_there_twice_while_it_is_put_in_order():

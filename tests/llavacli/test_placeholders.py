@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 import llavacli_core as core
 from llavacli.failures import UsageError
-from llavacli.repl.placeholders import numbers_in, parts_of, placeholder
+from llavacli.render.text import placeholder
+from llavacli.repl.placeholders import numbers_in, parts_of
 
 CAT, DOG, CLIP = core.Image("cat.jpg"), core.Image("dog.jpg"), core.Video("clip.mp4")
 OWN: dict[int, core.Image | core.Video] = {1: CAT, 2: DOG}

@@ -10,7 +10,6 @@ import pytest
 
 from llavacli import app
 from llavacli.command import Offer
-from llavacli.lean_torch import WAITING_AS_WANTED
 from llavacli.signals import Stopper
 from tests.llavacli.running import process
 
@@ -85,12 +84,14 @@ def test_torch_comes_without_what_its_compilers_need_until_they_do(home: object)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("chosen", "waits"), [({}, "20000"), ({"OMP_WAIT_POLICY": "active"}, "None")])
+@pytest.mark.parametrize(
+    ("chosen", "waits"), [({}, "20000"), ({"OMP_WAIT_POLICY": "active"}, "None"), ({"GOMP_SPINCOUNT": "7"}, "7")]
+)
 def test_threads_wait_briefly_unless_the_user_has_it_otherwise(chosen: dict[str, str], waits: str) -> None:
     code = (
         "import os\nfrom llavacli.lean_torch import import_torch\nimport_torch(tracing=False)\n"
         "print(os.environ.get('GOMP_SPINCOUNT'))"
     )
-    environment = {name: value for name, value in os.environ.items() if name not in WAITING_AS_WANTED}
+    environment = {name: value for name, value in os.environ.items() if name not in ("GOMP_SPINCOUNT", *chosen)}
     result = process([sys.executable, "-c", code], env=environment | chosen, text=True)
     assert result.stdout.strip() == waits, result.stderr
